@@ -1,0 +1,165 @@
+//! The backends of a stack: Tempo for traces, Mimir for metrics.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{BucketOverride, Component, schema};
+
+/// Traces, kept by Grafana Tempo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Traces {
+    /// One process (chart `tempo`) or one workload a component (chart `tempo-distributed`). Immutable.
+    pub mode: TracesMode,
+    /// How many ingesters hold each trace before it is flushed. 2 for Distributed when silent: Tempo reads and
+    /// writes with one of two gone. Not above `components.ingester.replicas`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5))]
+    pub replication_factor: Option<i32>,
+    /// How long traces are kept, in whole hours, such as `336h` (which it is when silent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12), regex(pattern = r"^[1-9][0-9]*h$"))]
+    pub retention: Option<String>,
+    /// Bucket names that differ from the computed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<TracesBuckets>,
+    /// Components by name: `singleBinary` for Monolithic; `distributor`, `ingester`, `querier`, `queryFrontend`,
+    /// `compactor` for Distributed. `storeGateway` is answered in the status: Tempo has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, Component>,
+    /// Which chart renders the objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
+    /// Helm values merged over the computed ones. Keys that this API owns are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::preserved_object")]
+    pub values: Option<Map<String, Value>>,
+    /// Changes to rendered objects, made before the resource policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub patches: Vec<Patch>,
+}
+
+/// How Tempo runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TracesMode {
+    /// One process with every role in it.
+    Monolithic,
+    /// One workload a component.
+    Distributed,
+}
+
+/// Bucket names of traces that differ from the computed ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TracesBuckets {
+    /// Trace blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<BucketOverride>,
+}
+
+/// Metrics, kept by Grafana Mimir in its classic architecture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Metrics {
+    /// How many ingesters hold each series. 3 when silent and three ingesters run, else 1. 2 is followed with an
+    /// advisory: Mimir then needs both copies on every write, so one lost ingester stops writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5))]
+    pub replication_factor: Option<i32>,
+    /// How long metrics are kept, in whole hours, such as `8760h`. For ever when silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12), regex(pattern = r"^[1-9][0-9]*h$"))]
+    pub retention: Option<String>,
+    /// Bucket names that differ from the computed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<MetricsBuckets>,
+    /// Components by name: `distributor`, `ingester`, `querier`, `queryFrontend`, `queryScheduler`, `compactor`,
+    /// `storeGateway`, `ruler`, `alertmanager`, `overridesExporter`, `gateway`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, Component>,
+    /// Which chart renders the objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
+    /// Helm values merged over the computed ones. Keys that this API owns are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::preserved_object")]
+    pub values: Option<Map<String, Value>>,
+    /// Changes to rendered objects, made before the resource policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub patches: Vec<Patch>,
+}
+
+/// Bucket names of metrics that differ from the computed ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsBuckets {
+    /// Metric blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<BucketOverride>,
+    /// Recording and alerting rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruler: Option<BucketOverride>,
+    /// Alertmanager configurations and silences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alertmanager: Option<BucketOverride>,
+}
+
+/// Which chart renders a backend's objects. Silent fields come from the operator's catalog.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Chart {
+    /// Where the chart comes from; the operator's `--chart-source` when silent. Never changed behind your back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ChartSource>,
+    /// `https://` repository of an upstream chart, when it is not the catalog's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = r"^https://[^\s]+$"))]
+    pub repository: Option<String>,
+    /// Exact chart version; ranges are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$"))]
+    pub version: Option<String>,
+    /// sha256 of the chart archive. Needed for a version that is not in the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80), regex(pattern = r"^sha256:[a-f0-9]{64}$"))]
+    pub digest: Option<String>,
+}
+
+/// Where a chart comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ChartSource {
+    /// The chart as its authors publish it.
+    Upstream,
+    /// The small chart of the same name that comes with the operator.
+    Bundled,
+}
+
+/// A change to rendered objects: a JSON patch (RFC 6902) on every object that the target matches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Patch {
+    /// Which objects.
+    pub target: PatchTarget,
+    /// Operations of a JSON patch (RFC 6902).
+    #[schemars(schema_with = "schema::patch_operations")]
+    pub operations: Vec<Value>,
+}
+
+/// Which rendered objects a patch changes. A target that matches nothing is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PatchTarget {
+    /// Kind, such as `StatefulSet`.
+    #[schemars(length(min = 1, max = 64))]
+    pub kind: String,
+    /// Name; every object of the kind when silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+}

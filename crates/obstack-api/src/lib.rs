@@ -1,0 +1,24 @@
+//! The `ObservabilityStack` API: types, schema, admission rules and the closed vocabulary of its status.
+//!
+//! Nothing here talks to a cluster. [`schema::crd`] is the `CustomResourceDefinition` as it is installed.
+
+mod backend;
+mod component;
+mod conditions;
+mod grafana;
+pub mod labels;
+mod quantity;
+pub mod rules;
+pub mod schema;
+mod stack;
+mod status;
+mod storage;
+
+pub use backend::*;
+pub use component::*;
+pub use conditions::*;
+pub use grafana::*;
+pub use quantity::Quantity;
+pub use stack::*;
+pub use status::*;
+pub use storage::*;

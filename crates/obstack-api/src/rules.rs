@@ -1,0 +1,197 @@
+//! The admission rules (CEL) that the API server checks before a stack is stored.
+//!
+//! Each rule stands at one place of the schema. They see the object alone; whatever needs the cluster (a Secret, a
+//! quota, a bucket) is a condition instead. Messages end with what to do where the rule alone does not say it.
+
+/// One admission rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Place in the schema: field names from the root; `*` steps into a map's values.
+    pub at: &'static [&'static str],
+    /// The CEL expression; true lets the object pass.
+    pub rule: &'static str,
+    /// What the API server answers when it is false.
+    pub message: &'static str,
+}
+
+/// Components that `traces.components` knows. `storeGateway` is known so that the status can answer it.
+pub const TRACES_COMPONENTS: &[&str] =
+    &["singleBinary", "distributor", "ingester", "querier", "queryFrontend", "compactor", "storeGateway"];
+
+/// Components that `metrics.components` knows.
+pub const METRICS_COMPONENTS: &[&str] = &[
+    "distributor",
+    "ingester",
+    "querier",
+    "queryFrontend",
+    "queryScheduler",
+    "compactor",
+    "storeGateway",
+    "ruler",
+    "alertmanager",
+    "overridesExporter",
+    "gateway",
+];
+
+/// Every admission rule.
+pub const RULES: &[Rule] = &[
+    Rule {
+        at: &[],
+        rule: "self.metadata.name.size() <= 40",
+        message: "metadata.name must be at most 40 characters (workload, Service and label names derive from it)",
+    },
+    Rule {
+        at: &[],
+        rule: "!self.metadata.name.contains('.')",
+        message: "metadata.name must not contain a dot (Service names derive from it)",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "has(self.traces) || has(self.metrics)",
+        message: "at least one backend must be configured: set traces or metrics",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.cpuLimits == 'Allow' || !has(self.traces) || !has(self.traces.components) || self.traces.components.all(k, !has(self.traces.components[k].resources) || !has(self.traces.components[k].resources.limits) || !has(self.traces.components[k].resources.limits.cpu))",
+        message: "traces: CPU limits are forbidden by resourcePolicy.cpuLimits; remove resources.limits.cpu",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.cpuLimits == 'Allow' || !has(self.metrics) || !has(self.metrics.components) || self.metrics.components.all(k, !has(self.metrics.components[k].resources) || !has(self.metrics.components[k].resources.limits) || !has(self.metrics.components[k].resources.limits.cpu))",
+        message: "metrics: CPU limits are forbidden by resourcePolicy.cpuLimits; remove resources.limits.cpu",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.memoryLimits == 'Any' || !has(self.traces) || !has(self.traces.components) || self.traces.components.all(k, k in ['ingester','storeGateway','singleBinary'] || !has(self.traces.components[k].resources) || !has(self.traces.components[k].resources.limits) || !has(self.traces.components[k].resources.limits.memory))",
+        message: "traces: memory limits are only allowed on ingester, storeGateway and singleBinary",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.memoryLimits == 'Any' || !has(self.metrics) || !has(self.metrics.components) || self.metrics.components.all(k, k in ['ingester','storeGateway'] || !has(self.metrics.components[k].resources) || !has(self.metrics.components[k].resources.limits) || !has(self.metrics.components[k].resources.limits.memory))",
+        message: "metrics: memory limits are only allowed on ingester and storeGateway",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.memoryLimits == 'Any' || !has(self.traces) || !has(self.traces.components) || self.traces.components.all(k, !(k in ['ingester','storeGateway','singleBinary']) || !has(self.traces.components[k].resources) || (has(self.traces.components[k].resources.limits) && has(self.traces.components[k].resources.limits.memory)))",
+        message: "traces: ingester, storeGateway and singleBinary need resources.limits.memory",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.memoryLimits == 'Any' || !has(self.metrics) || !has(self.metrics.components) || self.metrics.components.all(k, !(k in ['ingester','storeGateway']) || !has(self.metrics.components[k].resources) || (has(self.metrics.components[k].resources.limits) && has(self.metrics.components[k].resources.limits.memory)))",
+        message: "metrics: ingester and storeGateway need resources.limits.memory",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "!has(oldSelf.traces) || has(self.traces) || self.deletionPolicy != 'Retain'",
+        message: "removing traces needs deletionPolicy DeleteWorkloads",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "!has(oldSelf.metrics) || has(self.metrics) || self.deletionPolicy != 'Retain'",
+        message: "removing metrics needs deletionPolicy DeleteWorkloads",
+    },
+    Rule {
+        at: &["spec", "environment"],
+        rule: "self == oldSelf",
+        message: "environment is immutable: bucket names and datasource names derive from it",
+    },
+    Rule {
+        at: &["spec", "objectStorage", "provider"],
+        rule: "self == oldSelf",
+        message: "objectStorage.provider is immutable",
+    },
+    Rule {
+        at: &["spec", "objectStorage", "buckets", "prefix"],
+        rule: "self == oldSelf",
+        message: "buckets.prefix is immutable: the old buckets hold the data",
+    },
+    Rule {
+        at: &["spec", "traces"],
+        rule: "!has(self.components) || (self.mode == 'Monolithic' ? self.components.all(k, k == 'singleBinary') : !('singleBinary' in self.components))",
+        message: "singleBinary belongs to mode Monolithic only, every other component to mode Distributed only",
+    },
+    Rule {
+        at: &["spec", "traces"],
+        rule: "!has(self.replicationFactor) || !has(self.components) || !('ingester' in self.components) || !has(self.components['ingester'].replicas) || self.components['ingester'].replicas == 0 || self.components['ingester'].replicas >= self.replicationFactor",
+        message: "components.ingester.replicas must be >= replicationFactor",
+    },
+    Rule {
+        at: &["spec", "metrics"],
+        rule: "!has(self.replicationFactor) || !has(self.components) || !('ingester' in self.components) || !has(self.components['ingester'].replicas) || self.components['ingester'].replicas == 0 || self.components['ingester'].replicas >= self.replicationFactor",
+        message: "components.ingester.replicas must be >= replicationFactor",
+    },
+    Rule {
+        at: &["spec", "traces"],
+        rule: "!has(self.chart) || !has(self.chart.version) || !self.chart.version.matches('^[3-9][.]')",
+        message: "tempo charts 3.x have no ingester and need Kafka: use tempo 2.2.4 or tempo-distributed 2.26.2",
+    },
+    Rule {
+        at: &["spec", "traces", "mode"],
+        rule: "self == oldSelf",
+        message: "mode is immutable in v1alpha1: make a second stack and move the writers",
+    },
+    Rule {
+        at: &["spec", "traces", "components"],
+        rule: "self.all(k, k in ['singleBinary', 'distributor', 'ingester', 'querier', 'queryFrontend', 'compactor', 'storeGateway'])",
+        message: "unknown component; allowed: singleBinary, distributor, ingester, querier, queryFrontend, compactor, storeGateway",
+    },
+    Rule {
+        at: &["spec", "metrics", "components"],
+        rule: "self.all(k, k in ['distributor', 'ingester', 'querier', 'queryFrontend', 'queryScheduler', 'compactor', 'storeGateway', 'ruler', 'alertmanager', 'overridesExporter', 'gateway'])",
+        message: "unknown component; allowed: distributor, ingester, querier, queryFrontend, queryScheduler, compactor, storeGateway, ruler, alertmanager, overridesExporter, gateway",
+    },
+    Rule {
+        at: &["spec", "traces", "buckets", "blocks", "name"],
+        rule: "self == oldSelf",
+        message: "a bucket name is immutable: the old bucket holds the data",
+    },
+    Rule {
+        at: &["spec", "metrics", "buckets", "blocks", "name"],
+        rule: "self == oldSelf",
+        message: "a bucket name is immutable: the old bucket holds the data",
+    },
+    Rule {
+        at: &["spec", "metrics", "buckets", "ruler", "name"],
+        rule: "self == oldSelf",
+        message: "a bucket name is immutable: the old bucket holds the data",
+    },
+    Rule {
+        at: &["spec", "metrics", "buckets", "alertmanager", "name"],
+        rule: "self == oldSelf",
+        message: "a bucket name is immutable: the old bucket holds the data",
+    },
+    Rule {
+        at: &["spec", "grafana", "datasources"],
+        rule: "!has(self.nameFormat) || self.nameFormat.contains('{env}')",
+        message: "nameFormat must contain {env}, or two environments get the same datasource",
+    },
+];
+
+/// Rules that stand on every component of both backends, relative to the component.
+pub const COMPONENT_RULES: &[Rule] = &[
+    Rule {
+        at: &["resources"],
+        rule: "!has(self.limits) || !has(self.limits.memory) || !has(self.requests) || !has(self.requests.memory) || quantity(string(self.limits.memory)).compareTo(quantity(string(self.requests.memory))) >= 0",
+        message: "limits.memory must be >= requests.memory",
+    },
+    Rule {
+        at: &["storage"],
+        rule: "has(self.className) == has(oldSelf.className)",
+        message: "storage.className cannot be added or removed later",
+    },
+    Rule {
+        at: &["storage"],
+        rule: "self.type == oldSelf.type",
+        message: "storage.type is immutable: the data would not move with it",
+    },
+    Rule {
+        at: &["storage", "size"],
+        rule: "quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",
+        message: "storage.size can grow but never shrink",
+    },
+    Rule {
+        at: &["storage", "className"],
+        rule: "self == oldSelf",
+        message: "storage.className is immutable: the data would not move with it",
+    },
+];
