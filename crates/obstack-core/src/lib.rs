@@ -1,1 +1,24 @@
+//! The pure steps of a reconcile: validate, design, assemble, conclude. No I/O, clock or randomness.
+//!
+//! ```text
+//! validate(stack, facts)        -> ValidStack, or every fault at once
+//! design(valid)                 -> Blueprint: buckets, releases (chart and values), objects of our own, advice
+//! assemble(design, rendered)    -> Plan: the objects exactly as they are applied
+//! conclude(previous, situation) -> Verdict: conditions, component table, events
+//! ```
 
+pub mod assemble;
+pub mod backends;
+pub mod catalog;
+pub mod conclude;
+pub mod design;
+pub mod facts;
+pub mod hash;
+pub mod health;
+pub mod inventory;
+pub mod names;
+pub mod objects;
+pub mod quantity;
+pub mod valid;
+pub mod validate;
+pub mod violation;

@@ -2,5 +2,6 @@
 
 pub mod buckets;
 pub mod charts;
+pub mod client;
 pub mod lease;
 pub mod metrics;

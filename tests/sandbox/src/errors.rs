@@ -36,7 +36,7 @@ pub enum Error {
     /// Neither an option nor the environment says where things belong.
     #[error("no home folder is known: set HOME, or {variable}")]
     NoHome {
-        /// The variable that names the folder directly.
+        /// The variable that names the base folder directly.
         variable: &'static str,
     },
     /// Pods that really run are asked for.

@@ -84,7 +84,8 @@ pub(crate) fn accepts(port: u16) -> Result<(), String> {
 
 fn connect(port: u16) -> Result<TcpStream, String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpStream::connect_timeout(&address, Duration::from_secs(1)).map_err(|error| format!("{address}: {error}"))
+    TcpStream::connect_timeout(&address, Duration::from_secs(1))
+        .map_err(|error| format!("{address}: {error}"))
 }
 
 /// The status code of a plain HTTP GET.

@@ -230,8 +230,12 @@ pub(crate) fn tail(log: &Path) -> String {
     const LINES: usize = 15;
     const WIDTH: usize = 400;
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let mut lines: Vec<String> =
-        text.lines().rev().take(LINES).map(|line| format!("  {}", line.chars().take(WIDTH).collect::<String>())).collect();
+    let mut lines: Vec<String> = text
+        .lines()
+        .rev()
+        .take(LINES)
+        .map(|line| format!("  {}", line.chars().take(WIDTH).collect::<String>()))
+        .collect();
     lines.reverse();
     lines.join("\n")
 }
@@ -278,7 +282,10 @@ mod tests {
             marked(&mark).contains(&process.id).then_some(()).ok_or_else(|| "not found".into())
         })
         .unwrap();
-        assert_eq!(stop(std::slice::from_ref(&process.id), Duration::from_secs(5)).unwrap(), Vec::<u32>::new());
+        assert_eq!(
+            stop(std::slice::from_ref(&process.id), Duration::from_secs(5)).unwrap(),
+            Vec::<u32>::new()
+        );
         assert!(!process.id.alive());
         assert!(marked(&mark).is_empty());
     }

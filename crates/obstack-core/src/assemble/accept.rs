@@ -1,0 +1,98 @@
+//! What a chart may render. Everything else is refused with its name: nothing is dropped unseen but the charts' own
+//! disruption budgets, which ours replace.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{AssembleError, Manifest, rendered};
+use crate::{
+    design::{Design, Release},
+    objects::{Kind, ObjectId},
+};
+
+/// The API server refuses larger objects; a chart that renders one is broken.
+const MAX_OBJECT_BYTES: usize = 1 << 20;
+
+/// Checks and cleans the objects of a release.
+pub(super) fn accept(design: &Design, release: &Release, objects: &[Value]) -> Result<Vec<Manifest>, AssembleError> {
+    let mut accepted = Vec::new();
+    for object in objects {
+        let mut body = object.clone();
+        strip_nulls(&mut body);
+        let kind_name = body["kind"].as_str().unwrap_or("object without kind").to_owned();
+        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let said = format!("{kind_name} {name}");
+        if body.pointer("/metadata/annotations").is_some_and(|a| a.get("helm.sh/hook").is_some()) {
+            return Err(rendered(&release.name, format!("the chart renders the hook {said}, which the operator never runs; switch it off in values")));
+        }
+        let Some(kind) = Kind::of(&body) else {
+            let version = body["apiVersion"].as_str().unwrap_or_default();
+            return Err(rendered(
+                &release.name,
+                format!("the chart renders {said} ({version}), a kind the operator never applies; switch it off in values"),
+            ));
+        };
+        if name.is_empty() {
+            return Err(rendered(&release.name, format!("the chart renders a {kind_name} without a name")));
+        }
+        match body["metadata"]["namespace"].as_str() {
+            None | Some("") => body["metadata"]["namespace"] = design.key.namespace.clone().into(),
+            Some(namespace) if namespace == design.key.namespace => {}
+            Some(namespace) => {
+                return Err(rendered(
+                    &release.name,
+                    format!("the chart renders {said} into namespace {namespace}; only {} is the stack's", design.key.namespace),
+                ));
+            }
+        }
+        let size = body.to_string().len();
+        if size > MAX_OBJECT_BYTES {
+            return Err(rendered(&release.name, format!("the chart renders {said} with {size} bytes, more than an API server takes ({MAX_OBJECT_BYTES})")));
+        }
+        if kind == Kind::PodDisruptionBudget {
+            continue;
+        }
+        if let Some(body) = body.as_object_mut() {
+            body.remove("status");
+        }
+        if let Some(metadata) = body["metadata"].as_object_mut() {
+            metadata.remove("creationTimestamp");
+        }
+        accepted.push(Manifest { id: ObjectId { kind, namespace: design.key.namespace.clone(), name }, body, component: None });
+    }
+    if accepted.is_empty() {
+        return Err(rendered(&release.name, "the chart renders nothing; check its values"));
+    }
+    Ok(accepted)
+}
+
+/// No object stands twice: two releases that render the same one would overwrite each other for ever.
+pub(super) fn each_once(manifests: &[Manifest]) -> Result<(), AssembleError> {
+    let mut seen = BTreeSet::new();
+    for manifest in manifests {
+        if !seen.insert(&manifest.id) {
+            return Err(rendered(&manifest.id.namespace, format!("{} is rendered twice; give one of them another name", manifest.id)));
+        }
+    }
+    Ok(())
+}
+
+/// An object of our own, as a manifest.
+pub(super) fn own(object: &Value) -> Option<Manifest> {
+    let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+    let id = ObjectId { kind: Kind::of(object)?, namespace: text("namespace")?, name: text("name")? };
+    Some(Manifest { id, body: object.clone(), component: None })
+}
+
+/// Removes null fields: under server-side apply they would be owned as fields.
+fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, child| !child.is_null());
+            map.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}

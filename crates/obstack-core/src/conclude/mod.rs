@@ -1,0 +1,173 @@
+//! From what happened to what is said: conditions, component table, events. Pure: time is an argument.
+
+mod conditions;
+mod events;
+
+use std::collections::BTreeSet;
+
+use obstack_api::{
+    BucketState, BucketStatus, ComponentState, Condition, ConditionStatus, InventoryStatus, Reason, RequestSums, StackStatus, Summary,
+};
+
+pub use self::events::{EventIntent, drift_event};
+use crate::{
+    design::Report,
+    health::ComponentHealth,
+    names::StackKey,
+    quantity::Sums,
+    violation::Violation,
+};
+
+/// What happened in a reconcile.
+#[derive(Clone, Debug)]
+pub enum Situation {
+    /// The spec has faults. Nothing was changed.
+    Invalid(Vec<Violation>),
+    /// `spec.suspend` is true. Nothing was changed.
+    Suspended,
+    /// The stack, or its namespace, is being deleted.
+    Terminating,
+    /// The spec was followed as far as the world let it.
+    Followed(Box<Followed>),
+}
+
+/// How far the spec was followed.
+#[derive(Clone, Debug, Default)]
+pub struct Followed {
+    /// What the design says.
+    pub report: Report,
+    /// One entry a bucket, with its fault if it has one.
+    pub buckets: Vec<BucketHealth>,
+    /// Whether the objects are in place.
+    pub applied: Applied,
+    /// How the components stand.
+    pub components: Vec<ComponentHealth>,
+    /// Every component with more than one replica has a budget; `None` when budgets are switched off.
+    pub protected: Option<u32>,
+    /// What all pods request together.
+    pub sums: Sums,
+    /// How many objects the stack has.
+    pub objects: usize,
+    /// Why the datasources are not in place.
+    pub datasources_fault: Option<Fault>,
+}
+
+/// A fault with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Why, in one word.
+    pub reason: Reason,
+    /// Why, with the object and the fix.
+    pub message: String,
+}
+
+/// How one bucket stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketHealth {
+    /// Name of the bucket.
+    pub name: String,
+    /// Signal and purpose, such as `metrics.blocks`.
+    pub purpose: String,
+    /// Why it is not ready; `None` when its probe passed.
+    pub fault: Option<Fault>,
+}
+
+/// Whether the objects are in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Applied {
+    /// Not yet: something before it is not done.
+    #[default]
+    Waiting,
+    /// Every object is the rendered one.
+    All,
+    /// Some could not be applied.
+    Failed(Fault),
+}
+
+/// What is said, and whether anything is new.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The status.
+    pub status: StackStatus,
+    /// Events to publish, one a transition.
+    pub events: Vec<EventIntent>,
+}
+
+/// Concludes. `previous` is the status as it stands, `now` is RFC 3339.
+pub fn conclude(key: &StackKey, generation: i64, previous: &StackStatus, situation: &Situation, now: &str) -> Verdict {
+    let drafts = conditions::of(situation, previous);
+    let conditions: Vec<Condition> = drafts
+        .into_iter()
+        .map(|draft| {
+            let before = previous.conditions.iter().find(|condition| condition.type_ == draft.type_);
+            let unchanged = before.filter(|before| before.status == draft.status && before.last_transition_time.as_str() > "1970-01-02");
+            Condition {
+                type_: draft.type_,
+                status: draft.status,
+                observed_generation: Some(generation),
+                last_transition_time: unchanged.map_or_else(|| now.to_owned(), |before| before.last_transition_time.clone()),
+                reason: draft.reason.as_str().to_owned(),
+                message: draft.message,
+            }
+        })
+        .collect();
+    let mut status = StackStatus { observed_generation: Some(generation), conditions, ..previous.clone() };
+    if let Situation::Followed(followed) = situation {
+        describe(&mut status, followed, key);
+    }
+    Verdict { events: events::of(previous, &status), status }
+}
+
+/// The parts of the status that only a followed spec has.
+fn describe(status: &mut StackStatus, followed: &Followed, key: &StackKey) {
+    let report = &followed.report;
+    let mut components: Vec<_> = followed.components.iter().map(|component| component.status.clone()).collect();
+    let ready = components.iter().filter(|component| component.state == ComponentState::Ready).count();
+    status.summary = Some(Summary {
+        components_ready: format!("{ready}/{}", components.len()),
+        versions: versions(report),
+    });
+    components.extend(report.not_provided.iter().cloned());
+    status.components = components;
+    status.buckets = followed
+        .buckets
+        .iter()
+        .map(|bucket| BucketStatus {
+            name: bucket.name.clone(),
+            purpose: bucket.purpose.clone(),
+            state: if bucket.fault.is_some() { BucketState::Failed } else { BucketState::Ready },
+            message: bucket.fault.as_ref().map(|fault| fault.message.clone()),
+        })
+        .collect();
+    status.datasources.clone_from(&report.datasources);
+    status.endpoints = Some(report.endpoints.clone());
+    status.charts.clone_from(&report.charts);
+    status.advisories.clone_from(&report.advisories);
+    status.requests = (followed.sums.pods > 0).then(|| RequestSums {
+        pods: i32::try_from(followed.sums.pods).unwrap_or(i32::MAX),
+        cpu: followed.sums.cpu.cpu(),
+        memory: followed.sums.memory.memory(),
+        storage: followed.sums.storage.storage(),
+    });
+    status.inventory = (followed.objects > 0).then(|| InventoryStatus {
+        objects: i32::try_from(followed.objects).unwrap_or(i32::MAX),
+        config_map: key.inventory(),
+    });
+}
+
+fn versions(report: &Report) -> String {
+    let mut seen = BTreeSet::new();
+    let backend = |name: &str| name.trim_end_matches("-distributed").to_owned();
+    let versions: Vec<_> = report
+        .charts
+        .iter()
+        .filter(|chart| seen.insert(chart.name.clone()))
+        .map(|chart| format!("{} {}", backend(&chart.name), chart.app_version))
+        .collect();
+    versions.join(" ")
+}
+
+/// Whether a status says that a condition holds.
+pub fn holds(status: &StackStatus, type_: obstack_api::ConditionType) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
+}

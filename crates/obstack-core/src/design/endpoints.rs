@@ -1,0 +1,48 @@
+//! Where a stack takes telemetry and answers queries, inside the cluster.
+
+use obstack_api::Endpoints;
+
+use crate::{
+    backends::{Backend, mimir, tempo},
+    valid::{ValidBackend, ValidStack},
+};
+
+/// The endpoints of every backend.
+pub(super) fn of(stack: &ValidStack) -> Endpoints {
+    let mut endpoints = Endpoints::default();
+    for backend in &stack.backends {
+        let release = stack.key.release(backend.backend);
+        match backend.backend {
+            Backend::Tempo => tempo(&mut endpoints, backend, &release, &stack.key.namespace),
+            Backend::Mimir => mimir(&mut endpoints, backend, &release, &stack.key.namespace),
+        }
+    }
+    endpoints
+}
+
+fn tempo(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {
+    let (write, read) = if backend.monolithic {
+        (release.to_owned(), release.to_owned())
+    } else {
+        (format!("{release}-distributor"), format!("{release}-query-frontend"))
+    };
+    endpoints.traces_otlp_grpc = Some(format!("{write}.{namespace}.svc:{}", tempo::OTLP_GRPC_PORT));
+    endpoints.traces_otlp_http = Some(format!("http://{write}.{namespace}.svc:{}", tempo::OTLP_HTTP_PORT));
+    endpoints.traces_query = Some(format!("http://{read}.{namespace}.svc:{}", tempo::HTTP_PORT));
+}
+
+fn mimir(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {
+    let (write, read) = if backend.replicas("gateway") > 0 {
+        let gateway = format!("http://{release}-gateway.{namespace}.svc");
+        (gateway.clone(), gateway)
+    } else {
+        let port = mimir::HTTP_PORT;
+        (
+            format!("http://{release}-distributor.{namespace}.svc:{port}"),
+            format!("http://{release}-query-frontend.{namespace}.svc:{port}"),
+        )
+    };
+    endpoints.metrics_remote_write = Some(format!("{write}/api/v1/push"));
+    endpoints.metrics_otlp_http = Some(format!("{write}/otlp"));
+    endpoints.metrics_query = Some(format!("{read}/prometheus"));
+}

@@ -1,0 +1,233 @@
+//! From a valid stack to a [`Blueprint`]: which releases with which values, which objects of our own, which buckets,
+//! and what the status can say before anything runs. It cannot fail.
+
+mod advisories;
+mod datasources;
+mod endpoints;
+
+use std::collections::BTreeMap;
+
+use obstack_api::{
+    Advisory, ChartStatus, ComponentState, ComponentStatus, DatasourceStatus, DeletionPolicy, Endpoints, ResourcePolicy,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    backends::{self, Backend, Setting, role::Class},
+    catalog::ChartRef,
+    hash,
+    names::StackKey,
+    valid::{Bucket, ValidBackend, ValidComponent, ValidStack, Volume},
+};
+
+/// Raised whenever assembling the same rendered objects gives other objects, so that running stacks are planned anew.
+const ASSEMBLY_VERSION: u32 = 1;
+
+/// What a stack comes to.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// Which stack.
+    pub key: StackKey,
+    /// Buckets to have before any workload.
+    pub buckets: Vec<Bucket>,
+    /// What decides the objects.
+    pub design: Design,
+    /// What the status says of it.
+    pub report: Report,
+}
+
+/// Everything that decides the objects of a stack, and nothing else: two equal designs give the same objects.
+#[derive(Clone, Debug, Serialize)]
+pub struct Design {
+    /// Version of the assembling code.
+    pub assembly: u32,
+    /// Namespace and name of the stack.
+    pub key: StackKey,
+    /// Uid of the stack where it owns its objects; `None` under `Retain`.
+    pub owner_uid: Option<String>,
+    /// Version of the API server.
+    pub kubernetes: String,
+    /// One release a backend.
+    pub releases: Vec<Release>,
+    /// The object with the datasources.
+    pub datasources: Option<Value>,
+    /// Make disruption budgets.
+    pub budgets: bool,
+    /// Which requests and limits containers may have.
+    pub resource_policy: ResourcePolicy,
+    /// Pods must meet OpenShift's `restricted-v2`.
+    pub openshift: bool,
+    /// The Secret with the object store's keys, and a hash of them.
+    pub credentials: (String, String),
+    /// Secret and key with the object store's certificate authority.
+    pub ca: Option<(String, String)>,
+}
+
+impl Design {
+    /// Hash of the design.
+    pub fn fingerprint(&self) -> String {
+        hash::of_json(&serde_json::to_value(self).unwrap_or_default())
+    }
+}
+
+/// One backend's release of its chart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Release {
+    /// Which backend.
+    pub backend: Backend,
+    /// Name of the release.
+    pub name: String,
+    /// The chart.
+    pub chart: ChartRef,
+    /// Helm values.
+    pub values: Value,
+    /// The user's patches.
+    pub patches: Vec<ReleasePatch>,
+    /// Workloads that the chart must render.
+    pub workloads: Vec<Workload>,
+}
+
+/// A patch on the rendered objects of a release.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReleasePatch {
+    /// Where it stands in the spec, for messages.
+    pub field: String,
+    /// Kind of the objects.
+    pub kind: String,
+    /// Name of the object; every one of the kind when `None`.
+    pub name: Option<String>,
+    /// What to do.
+    pub operations: json_patch::Patch,
+}
+
+/// A workload that a chart must render.
+#[derive(Clone, Debug, Serialize)]
+pub struct Workload {
+    /// Signal and role, such as `metrics.ingester`.
+    pub component: String,
+    /// Name of the object.
+    pub name: String,
+    /// Pods to run; with 0 the workload is left out.
+    pub replicas: u32,
+    /// How the resource policy treats it.
+    pub class: Class,
+    /// CPU request of the main container.
+    pub cpu: String,
+    /// Memory request of the main container.
+    pub memory: String,
+    /// CPU limit of the main container.
+    pub cpu_limit: Option<String>,
+    /// Memory limit of the main container.
+    pub memory_limit: Option<String>,
+    /// Labels that a node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pods tolerate.
+    pub tolerations: Vec<Value>,
+    /// Priority class of the pods.
+    pub priority_class: Option<String>,
+}
+
+/// What the status says of a design.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Where to send telemetry to and query it from.
+    pub endpoints: Endpoints,
+    /// The charts.
+    pub charts: Vec<ChartStatus>,
+    /// The datasources.
+    pub datasources: Vec<DatasourceStatus>,
+    /// Components that the backend does not have.
+    pub not_provided: Vec<ComponentStatus>,
+    /// Advice.
+    pub advisories: Vec<Advisory>,
+}
+
+/// Designs a stack.
+pub fn design(stack: &ValidStack) -> Blueprint {
+    let endpoints = endpoints::of(stack);
+    let datasources = stack.datasources.as_ref().map(|wanted| datasources::build(stack, wanted, &endpoints));
+    let (object, entries) = datasources.map_or((None, Vec::new()), |(object, entries)| (Some(object), entries));
+    Blueprint {
+        key: stack.key.clone(),
+        buckets: stack.buckets.clone(),
+        design: Design {
+            assembly: ASSEMBLY_VERSION,
+            key: stack.key.clone(),
+            owner_uid: (stack.deletion_policy != DeletionPolicy::Retain).then(|| stack.uid.clone()),
+            kubernetes: stack.cluster.version.clone(),
+            releases: stack.backends.iter().map(|backend| release(stack, backend)).collect(),
+            datasources: object,
+            budgets: stack.budgets,
+            resource_policy: stack.resource_policy,
+            openshift: stack.openshift,
+            credentials: (stack.storage.access_key.name.clone(), stack.storage.credentials_hash.clone()),
+            ca: stack.storage.ca.as_ref().map(|ca| (ca.name.clone(), ca.key.clone())),
+        },
+        report: Report {
+            endpoints,
+            charts: stack.backends.iter().map(chart_status).collect(),
+            datasources: entries,
+            not_provided: stack.backends.iter().flat_map(not_provided).collect(),
+            advisories: advisories::of(stack),
+        },
+    }
+}
+
+fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
+    let name = stack.key.release(backend.backend);
+    let setting = Setting { release: &name, storage: &stack.storage, openshift: stack.openshift };
+    let workload = |component: &ValidComponent| Workload {
+        component: format!("{}.{}", backend.backend.signal(), component.role.key),
+        name: component.role.workload(&name),
+        replicas: component.replicas,
+        class: component.role.class,
+        cpu: component.cpu.clone(),
+        memory: component.memory.clone(),
+        cpu_limit: component.cpu_limit.clone(),
+        memory_limit: component.memory_limit.clone(),
+        node_selector: component.node_selector.clone(),
+        tolerations: component.tolerations.clone(),
+        priority_class: component.priority_class.clone(),
+    };
+    Release {
+        backend: backend.backend,
+        values: backends::values(backend, &setting).merged(backend.values.as_ref()),
+        chart: backend.chart.clone(),
+        patches: backend
+            .patches
+            .iter()
+            .map(|patch| ReleasePatch {
+                field: patch.field.clone(),
+                kind: patch.target.kind.clone(),
+                name: patch.target.name.clone(),
+                operations: patch.operations.clone(),
+            })
+            .collect(),
+        workloads: backend.components.iter().map(workload).collect(),
+        name,
+    }
+}
+
+fn chart_status(backend: &ValidBackend) -> ChartStatus {
+    ChartStatus {
+        name: backend.chart.name.clone(),
+        version: backend.chart.version.clone(),
+        app_version: backend.chart.app_version.clone().unwrap_or_else(|| "chart default".into()),
+        source: backend.chart.source,
+    }
+}
+
+fn not_provided(backend: &ValidBackend) -> impl Iterator<Item = ComponentStatus> {
+    backend.not_provided.iter().map(|key| ComponentStatus {
+        name: format!("{}.{key}", backend.backend.signal()),
+        state: ComponentState::NotProvidedByBackend,
+        message: Some(format!("{} has no {key}; nothing is rendered for it", backend.backend)),
+        ..ComponentStatus::default()
+    })
+}
+
+/// Whether a component's data goes with its pod.
+fn volatile(component: &ValidComponent) -> bool {
+    component.replicas > 0 && component.volume == Volume::EmptyDir
+}

@@ -1,0 +1,106 @@
+//! Names that are derived from a stack, and the limits they keep.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use crate::{backends::Backend, hash};
+
+/// Longest value of a label, and longest name of a Service.
+const LABEL_MAX: usize = 63;
+
+/// Longest name of a release: the charts append up to 25 characters (`-query-frontend-discovery`), and a
+/// StatefulSet's name plus its revision hash must fit into a label.
+const RELEASE_MAX: usize = 38;
+
+/// Namespace and name of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StackKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl StackKey {
+    /// Value of the label that every object of the stack has: `<namespace>.<name>`, shortened by a hash where it
+    /// would not fit.
+    pub fn label(&self) -> String {
+        shorten(&format!("{}.{}", self.namespace, self.name), LABEL_MAX)
+    }
+
+    /// Name of the ConfigMap that lists the stack's objects.
+    pub fn inventory(&self) -> String {
+        format!("{}-inventory", self.name)
+    }
+
+    /// Name of a backend's Helm release, which is also the prefix of its objects.
+    pub fn release(&self, backend: Backend) -> String {
+        let suffix = format!("-{}", backend.chart_stem());
+        format!("{}{suffix}", shorten(&self.name, RELEASE_MAX - suffix.len()))
+    }
+
+    /// Name of the object that holds the datasources. The namespace is part of it, because stacks of several
+    /// namespaces put theirs into Grafana's.
+    pub fn datasources(&self) -> String {
+        shorten(&format!("{}-{}-datasources", self.namespace, self.name), LABEL_MAX)
+    }
+
+    /// Id of the stack's ApplySet (KEP-3659).
+    pub fn applyset_id(&self) -> String {
+        let parent = format!("{}.{}.ConfigMap.", self.inventory(), self.namespace);
+        format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(hash::sha256(parent.as_bytes())))
+    }
+}
+
+impl fmt::Display for StackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The text itself, or its beginning and a hash of all of it when it is longer than `max`.
+fn shorten(text: &str, max: usize) -> String {
+    const HASH: usize = 8;
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(max.saturating_sub(HASH + 1)).collect();
+    format!("{}-{}", kept.trim_end_matches(['-', '.']), hash::short(text, HASH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: &str, name: &str) -> StackKey {
+        StackKey { namespace: namespace.into(), name: name.into() }
+    }
+
+    #[test]
+    fn derived_names_of_the_longest_stack_fit() {
+        let longest = key(&"n".repeat(63), &"s".repeat(40));
+        assert!(longest.label().len() <= 63);
+        assert!(longest.datasources().len() <= 63);
+        for backend in Backend::ALL {
+            assert!(longest.release(*backend).len() + "-query-frontend-discovery".len() <= 63);
+        }
+    }
+
+    #[test]
+    fn long_names_that_differ_at_the_end_stay_apart() {
+        let base = "s".repeat(39);
+        let (a, b) = (key("ns", &format!("{base}a")), key("ns", &format!("{base}b")));
+        assert_ne!(a.release(Backend::Tempo), b.release(Backend::Tempo));
+    }
+
+    #[test]
+    fn short_names_are_plain() {
+        let key = key("ca7f8f-dev", "dts-dev");
+        assert_eq!(key.label(), "ca7f8f-dev.dts-dev");
+        assert_eq!(key.release(Backend::Mimir), "dts-dev-mimir");
+        assert_eq!(key.inventory(), "dts-dev-inventory");
+        assert_eq!(key.datasources(), "ca7f8f-dev-dts-dev-datasources");
+    }
+}

@@ -1,0 +1,203 @@
+//! Amounts of CPU, memory and storage, and the text Kubernetes writes them in.
+
+use std::{fmt, iter::Sum, ops::Add};
+
+use serde::{Deserialize, Serialize};
+
+/// An amount in thousandths of its unit: millicores for CPU, thousandths of a byte for memory and storage.
+///
+/// Thousandths of a byte look odd, but Kubernetes reads `3.3Gi` and `100m` in the same grammar, and sums must not
+/// lose what one of them holds. Parsed amounts are never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount(i128);
+
+/// Text that is not a quantity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a quantity; write for example 200m, 1, 512Mi or 1.5Gi")]
+pub struct NotAQuantity {
+    /// What was written.
+    pub text: String,
+}
+
+/// Decimal and binary suffixes with their factor. `m`, `u` and `n` divide and are handled apart.
+const SUFFIXES: &[(&str, i128)] = &[
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("Pi", 1 << 50),
+    ("Ei", 1 << 60),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+    ("P", 1_000_000_000_000_000),
+    ("E", 1_000_000_000_000_000_000),
+];
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Reads a quantity as Kubernetes does (`k8s.io/apimachinery/pkg/api/resource`), rounding up to a thousandth.
+    pub fn parse(text: &str) -> Result<Self, NotAQuantity> {
+        let fault = || NotAQuantity { text: text.to_owned() };
+        let body = text.strip_prefix('+').unwrap_or(text);
+        let digits = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
+        let (number, suffix) = body.split_at(digits);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() > 19 || fraction.len() > 9 {
+            return Err(fault());
+        }
+        let mut digits: i128 = 0;
+        for digit in whole.chars().chain(fraction.chars()) {
+            digits = digits * 10 + i128::from(digit.to_digit(10).ok_or_else(fault)?);
+        }
+        let (factor, mut divisor) = factor_of(suffix).ok_or_else(fault)?;
+        divisor *= 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| fault())?);
+        let scaled = digits.checked_mul(factor).and_then(|n| n.checked_mul(1_000)).ok_or_else(fault)?;
+        Ok(Self(scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0)))
+    }
+
+    /// This much, `times` over.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self(self.0.saturating_mul(i128::from(times)))
+    }
+
+    /// As CPU: `2720m`.
+    pub fn cpu(self) -> String {
+        format!("{}m", self.0)
+    }
+
+    /// As memory: `12928Mi`; in bytes when it is no whole number of mebibytes.
+    pub fn memory(self) -> String {
+        self.in_units(&[("Mi", 1 << 20)])
+    }
+
+    /// As storage: `16Gi`, or `1536Mi`; in bytes when it is no whole number of either.
+    pub fn storage(self) -> String {
+        self.in_units(&[("Gi", 1 << 30), ("Mi", 1 << 20)])
+    }
+
+    fn in_units(self, units: &[(&str, i128)]) -> String {
+        for (suffix, size) in units {
+            let unit = size * 1_000;
+            if self.0 % unit == 0 {
+                return format!("{}{suffix}", self.0 / unit);
+            }
+        }
+        format!("{}", (self.0 + 999) / 1_000)
+    }
+}
+
+/// Factor and divisor of a suffix.
+fn factor_of(suffix: &str) -> Option<(i128, i128)> {
+    match suffix {
+        "" => Some((1, 1)),
+        "m" => Some((1, 1_000)),
+        "u" => Some((1, 1_000_000)),
+        "n" => Some((1, 1_000_000_000)),
+        _ => match suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse::<i32>().ok()) {
+            Some(exponent @ 0..=18) => Some((10_i128.pow(exponent.unsigned_abs()), 1)),
+            Some(exponent @ -9..=-1) => Some((1, 10_i128.pow(exponent.unsigned_abs()))),
+            _ => SUFFIXES.iter().find(|(name, _)| *name == suffix).map(|(_, factor)| (*factor, 1)),
+        },
+    }
+}
+
+impl Add for Amount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// What pods request together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Pods.
+    pub pods: u32,
+    /// CPU.
+    pub cpu: Amount,
+    /// Memory.
+    pub memory: Amount,
+    /// Volume claims.
+    pub storage: Amount,
+}
+
+impl Add for Sums {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            pods: self.pods + other.pods,
+            cpu: self.cpu + other.cpu,
+            memory: self.memory + other.memory,
+            storage: self.storage + other.storage,
+        }
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pods, {} / {} / {}", self.pods, self.cpu.cpu(), self.memory.memory(), self.storage.storage())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Amount;
+
+    fn cpu(text: &str) -> String {
+        Amount::parse(text).unwrap().cpu()
+    }
+
+    #[test]
+    fn quantities_are_read_as_kubernetes_reads_them() {
+        assert_eq!(cpu("200m"), "200m");
+        assert_eq!(cpu("1"), "1000m");
+        assert_eq!(cpu("0.1"), "100m");
+        assert_eq!(cpu(".5"), "500m");
+        assert_eq!(cpu("1e3"), "1000000m");
+        assert_eq!(cpu("1500u"), "2m", "rounded up, as the API server does");
+        assert_eq!(Amount::parse("3.3Gi").unwrap(), Amount::parse("3543348019.2").unwrap());
+        assert_eq!(Amount::parse("1Gi").unwrap().memory(), "1024Mi");
+        assert_eq!(Amount::parse("512Mi").unwrap().storage(), "512Mi");
+        assert_eq!(Amount::parse("16384Mi").unwrap().storage(), "16Gi");
+        assert_eq!(Amount::parse("1000").unwrap().memory(), "1000");
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_refused() {
+        for text in ["", "Gi", "1.2.3", "1gb", "-1", "1 Gi", "lots", "1e99", "99999999999999999999"] {
+            assert!(Amount::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(milli in 0..10_000_000_u32, mebi in 0..10_000_000_u32) {
+            let cpu = Amount::parse(&format!("{milli}m")).unwrap();
+            prop_assert_eq!(Amount::parse(&cpu.cpu()).unwrap(), cpu);
+            let memory = Amount::parse(&format!("{mebi}Mi")).unwrap();
+            prop_assert_eq!(Amount::parse(&memory.memory()).unwrap(), memory);
+            prop_assert_eq!(Amount::parse(&memory.storage()).unwrap(), memory);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
+            let _ = Amount::parse(&text);
+        }
+    }
+}

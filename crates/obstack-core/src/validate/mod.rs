@@ -1,0 +1,98 @@
+//! From a spec and the facts to a [`ValidStack`], or to every fault at once.
+//!
+//! The API server's admission rules have passed by then; they are not trusted to have: an object may have been
+//! stored before a rule existed.
+
+mod backend;
+mod buckets;
+mod chart;
+mod component;
+mod overrides;
+mod storage;
+
+use obstack_api::{
+    DatasourceProvider, Datasources as DatasourcesSpec, ObservabilityStack, Platform, PodDisruptionBudgets, Reason,
+};
+
+use crate::{
+    backends::{self, Setting},
+    facts::Facts,
+    names::StackKey,
+    valid::{Datasources, ValidStack},
+    violation::Violation,
+};
+
+/// Checks a stack. All faults are collected, so that one look mends them all.
+pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack, Vec<Violation>> {
+    let mut faults = Vec::new();
+    let key = StackKey {
+        namespace: stack.metadata.namespace.clone().unwrap_or_default(),
+        name: stack.metadata.name.clone().unwrap_or_default(),
+    };
+    if key.name.len() > 40 {
+        faults.push(Violation::new(
+            Reason::InvalidSpec,
+            "metadata.name",
+            format!("has {} characters, at most 40 fit into the names derived from it; make a stack with a shorter name", key.name.len()),
+        ));
+    }
+    let spec = &stack.spec;
+    if spec.traces.is_none() && spec.metrics.is_none() {
+        faults.push(Violation::new(Reason::InvalidSpec, "spec", "no backend is configured; set traces or metrics"));
+    }
+    let storage = storage::validate(&spec.object_storage, &facts.secrets, &mut faults);
+    let backends = [
+        spec.traces.as_ref().map(|traces| backend::traces(spec, traces, facts, &mut faults)),
+        spec.metrics.as_ref().map(|metrics| backend::metrics(spec, metrics, facts, &mut faults)),
+    ];
+    let backends: Vec<_> = backends.into_iter().flatten().flatten().collect();
+    let openshift = match spec.platform {
+        Platform::Auto => facts.cluster.openshift,
+        Platform::Kubernetes => false,
+        Platform::OpenShift => true,
+    };
+    for backend in &backends {
+        if let (Some(user), Some(storage)) = (&backend.values, &storage) {
+            let release = key.release(backend.backend);
+            let ours = backends::values(backend, &Setting { release: &release, storage, openshift });
+            overrides::owned_keys(backend.backend, user, &ours, &mut faults);
+        }
+    }
+    let buckets = buckets::collect(&backends, storage.as_ref(), &facts.claimed_buckets, &mut faults);
+    let datasources = spec.grafana.as_ref().and_then(|grafana| grafana.datasources.as_ref());
+    let datasources = datasources.and_then(|wanted| datasources_of(wanted, &key));
+    match storage {
+        Some(storage) if faults.is_empty() => Ok(ValidStack {
+            uid: stack.metadata.uid.clone().unwrap_or_default(),
+            environment: spec.environment.clone(),
+            deletion_policy: spec.deletion_policy,
+            openshift,
+            cluster: facts.cluster.clone(),
+            storage,
+            buckets,
+            resource_policy: spec.resource_policy,
+            budgets: spec.disruption.pod_disruption_budgets == PodDisruptionBudgets::Auto,
+            backends,
+            datasources,
+            key,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn datasources_of(wanted: &DatasourcesSpec, key: &StackKey) -> Option<Datasources> {
+    let secret = match wanted.provider {
+        DatasourceProvider::None => return None,
+        DatasourceProvider::SidecarConfigMap => false,
+        DatasourceProvider::SidecarSecret => true,
+    };
+    let label = wanted.sidecar_label.as_deref().unwrap_or("grafana_datasource");
+    let (label, value) = label.split_once('=').unwrap_or((label, "1"));
+    Some(Datasources {
+        secret,
+        name_format: wanted.name_format.clone().unwrap_or_else(|| "{backend} ({env})".into()),
+        namespace: wanted.namespace.clone().unwrap_or_else(|| key.namespace.clone()),
+        label: (label.to_owned(), value.to_owned()),
+        folder: wanted.folder.clone(),
+    })
+}

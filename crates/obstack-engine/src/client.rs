@@ -1,0 +1,154 @@
+//! The connection to the API server. Every request has a deadline, and nothing is retried behind the caller's back.
+//!
+//! kube's own defaults have no read timeout, so that a request on a half-open connection waits for ever, and a retry
+//! policy that can hold one call for minutes. Both are off here: the reconcile loop repeats, and says so.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use kube::{
+    Client, Config,
+    client::ClientBuilder,
+    config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+};
+use thiserror::Error;
+use tower::{Service, limit::ConcurrencyLimitLayer, timeout::TimeoutLayer};
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// From sending a request to the head of its answer. The body of a watch may take as long as it likes.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest silence within an answer. Longer than a watch lasts on the server, which is under 300 s.
+const READ_DEADLINE: Duration = Duration::from_secs(310);
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// Requests that wait for an answer at the same time. Open watches do not count.
+const CONCURRENCY: usize = 64;
+/// Each deadline of the client for leader election.
+const LEASE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Told about each request that was answered, or was not: the verb and, if there is one, the status code.
+pub type OnAnswer = Arc<dyn Fn(&'static str, Option<u16>) + Send + Sync>;
+
+/// Where to connect to, and who is told about requests.
+#[derive(Clone, Default)]
+pub struct ClientSettings {
+    /// Context of the kubeconfig; its current one, or the pod's service account, when absent.
+    pub context: Option<String>,
+    /// Counts requests.
+    pub on_answer: Option<OnAnswer>,
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSettings").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no client. None of these is about whether the API server answers.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Neither a kubeconfig nor a service account was found.
+    #[error("no kubeconfig and not in a pod: {0}")]
+    NotConfigured(#[from] Box<InferConfigError>),
+    /// The kubeconfig cannot be used with this context.
+    #[error("context {context:?} of the kubeconfig: {source}")]
+    Context {
+        /// The context that was asked for.
+        context: String,
+        /// What is wrong.
+        source: Box<KubeconfigError>,
+    },
+    /// The configuration was read and cannot be used, for example because of its certificates.
+    #[error("client for {server}: {source}")]
+    Unusable {
+        /// Address of the API server.
+        server: String,
+        /// What is wrong.
+        source: Box<kube::Error>,
+    },
+}
+
+/// The client for everything but leader election: 10 s to the head of an answer, 64 requests at a time.
+pub async fn connect(settings: &ClientSettings) -> Result<Client, ClientError> {
+    let mut config = configuration(settings).await?;
+    config.connect_timeout = Some(CONNECT_DEADLINE);
+    config.read_timeout = Some(READ_DEADLINE);
+    config.write_timeout = Some(WRITE_DEADLINE);
+    let server = config.cluster_url.to_string();
+    let stack = ClientBuilder::try_from(config).map_err(|source| unusable(server, source))?;
+    let client = stack
+        .with_layer(&TimeoutLayer::new(ANSWER_DEADLINE))
+        .with_layer(&ConcurrencyLimitLayer::new(CONCURRENCY))
+        .build();
+    Ok(observed(client, settings))
+}
+
+/// The client for leader election: 5 s for everything, no limit shared with other requests. Not for watches.
+pub async fn connect_for_lease(settings: &ClientSettings) -> Result<Client, ClientError> {
+    let mut config = configuration(settings).await?;
+    config.connect_timeout = Some(LEASE_DEADLINE);
+    config.read_timeout = Some(LEASE_DEADLINE);
+    config.write_timeout = Some(LEASE_DEADLINE);
+    let server = config.cluster_url.to_string();
+    let stack = ClientBuilder::try_from(config).map_err(|source| unusable(server, source))?;
+    Ok(observed(stack.with_layer(&TimeoutLayer::new(LEASE_DEADLINE)).build(), settings))
+}
+
+fn unusable(server: String, source: kube::Error) -> ClientError {
+    ClientError::Unusable { server, source: Box::new(source) }
+}
+
+async fn configuration(settings: &ClientSettings) -> Result<Config, ClientError> {
+    let mut config = match &settings.context {
+        None => Config::infer().await.map_err(Box::new)?,
+        Some(context) => {
+            let options =
+                KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+            Config::from_kubeconfig(&options).await.map_err(|source| ClientError::Context {
+                context: context.clone(),
+                source: Box::new(source),
+            })?
+        }
+    };
+    config.default_retry = false;
+    // Without it the time that a pooled connection lay idle would count against the next answer.
+    config.reset_reader_on_write = true;
+    let agent = concat!("obstack/", env!("CARGO_PKG_VERSION"));
+    if let (Ok(name), Ok(value)) = ("user-agent".try_into(), agent.try_into()) {
+        config.headers.push((name, value));
+    }
+    Ok(config)
+}
+
+/// Passes every request on and tells `on_answer` what became of it.
+fn observed(client: Client, settings: &ClientSettings) -> Client {
+    let Some(on_answer) = settings.on_answer.clone() else { return client };
+    let namespace = client.default_namespace().to_owned();
+    let service = observing(
+        move |request| {
+            let client = client.clone();
+            async move { client.send(request).await }
+        },
+        // kube leaves the verb with each request that it builds.
+        |request| request.extensions().get::<&'static str>().copied().unwrap_or("other"),
+        move |verb, answer| on_answer(verb, answer.map(|response| response.status().as_u16())),
+    );
+    Client::new(service, namespace)
+}
+
+/// Generic, because kube does not export the types of the requests and answers that pass here.
+fn observing<Request, Response, Sending>(
+    send: impl Fn(Request) -> Sending,
+    verb: impl Fn(&Request) -> &'static str,
+    tell: impl Fn(&'static str, Option<&Response>) + Clone + Send,
+) -> impl Service<Request, Response = Response, Error = kube::Error, Future: Send>
+where
+    Sending: Future<Output = Result<Response, kube::Error>> + Send,
+{
+    tower::service_fn(move |request| {
+        let (verb, tell, sending) = (verb(&request), tell.clone(), send(request));
+        async move {
+            let answer = sending.await;
+            tell(verb, answer.as_ref().ok());
+            answer
+        }
+    })
+}

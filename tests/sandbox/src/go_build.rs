@@ -1,0 +1,287 @@
+//! Building a pinned binary from its Go module into the cache.
+//!
+//! The modules are part of this crate (`tools/<family>/go.mod` and `go.sum`), so the sum of every source file is
+//! fixed here, and a build needs nothing but `go` and a module proxy.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::errors::{At, Error};
+use crate::process::tail;
+use crate::progress::{Progress, Report};
+use crate::tools::{Origin, Tool, is_executable};
+
+/// A Go module that pins the sources of one or more binaries.
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    go_mod: &'static str,
+    go_sum: &'static str,
+}
+
+macro_rules! family {
+    ($name:literal) => {
+        Family {
+            name: $name,
+            go_mod: include_str!(concat!("../tools/", $name, "/go.mod")),
+            go_sum: include_str!(concat!("../tools/", $name, "/go.sum")),
+        }
+    };
+}
+
+static KUBERNETES_FAMILY: Family = family!("kubernetes");
+static ETCD_FAMILY: Family = family!("etcd");
+static KWOK_FAMILY: Family = family!("kwok");
+static HELM_FAMILY: Family = family!("helm");
+static VERSITYGW_FAMILY: Family = family!("versitygw");
+
+const KUBERNETES_VERSION: &str = "1.36.3";
+
+/// How one binary is built.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) name: &'static str,
+    version: &'static str,
+    family: &'static Family,
+    package: &'static str,
+    /// Variables of the program that hold its version. Without them a binary reports a placeholder, and
+    /// whatever compares versions goes wrong.
+    version_variables: &'static [(&'static str, &'static str)],
+}
+
+const KUBERNETES_VARIABLES: &[(&str, &str)] = &[
+    ("k8s.io/component-base/version.gitVersion", "v1.36.3"),
+    ("k8s.io/component-base/version.gitMajor", "1"),
+    ("k8s.io/component-base/version.gitMinor", "36"),
+    ("k8s.io/component-base/version.gitTreeState", "clean"),
+    ("k8s.io/client-go/pkg/version.gitVersion", "v1.36.3"),
+    ("k8s.io/client-go/pkg/version.gitMajor", "1"),
+    ("k8s.io/client-go/pkg/version.gitMinor", "36"),
+    ("k8s.io/client-go/pkg/version.gitTreeState", "clean"),
+];
+
+const fn kubernetes(name: &'static str, package: &'static str) -> Recipe {
+    Recipe {
+        name,
+        version: KUBERNETES_VERSION,
+        family: &KUBERNETES_FAMILY,
+        package,
+        version_variables: KUBERNETES_VARIABLES,
+    }
+}
+
+pub(crate) static KUBECTL: Recipe = kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl");
+pub(crate) static KUBE_APISERVER: Recipe =
+    kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver");
+pub(crate) static KUBE_CONTROLLER_MANAGER: Recipe =
+    kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager");
+pub(crate) static KUBE_SCHEDULER: Recipe =
+    kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler");
+pub(crate) static ETCD: Recipe = Recipe {
+    name: "etcd",
+    version: "3.6.16",
+    family: &ETCD_FAMILY,
+    package: "go.etcd.io/etcd/server/v3",
+    version_variables: &[],
+};
+pub(crate) static KWOK: Recipe = Recipe {
+    name: "kwok",
+    version: "0.8.0",
+    family: &KWOK_FAMILY,
+    package: "sigs.k8s.io/kwok/cmd/kwok",
+    version_variables: &[("sigs.k8s.io/kwok/pkg/consts.Version", "v0.8.0")],
+};
+pub(crate) static HELM: Recipe = Recipe {
+    name: "helm",
+    version: "4.3.1",
+    family: &HELM_FAMILY,
+    package: "helm.sh/helm/v4/cmd/helm",
+    version_variables: &[
+        ("helm.sh/helm/v4/internal/version.version", "v4.3.1"),
+        ("helm.sh/helm/v4/internal/version.gitTreeState", "clean"),
+    ],
+};
+pub(crate) static VERSITYGW: Recipe = Recipe {
+    name: "versitygw",
+    version: "1.8.0",
+    family: &VERSITYGW_FAMILY,
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    version_variables: &[("main.Version", "v1.8.0")],
+};
+
+impl Recipe {
+    fn binary(&self, cache: &Path) -> PathBuf {
+        cache.join(format!("{}-v{}", self.name, self.version)).join(self.name)
+    }
+
+    fn linker_flags(&self) -> String {
+        let variables = self.version_variables.iter().map(|(name, value)| format!(" -X {name}={value}"));
+        std::iter::once("-s -w".to_owned()).chain(variables).collect()
+    }
+
+    fn tool(&self, path: PathBuf, origin: Origin) -> Tool {
+        Tool { name: self.name.into(), path, version: self.version.into(), origin }
+    }
+}
+
+/// Hands out binaries, and counts those it has to build.
+pub(crate) struct Builder<'a> {
+    cache: PathBuf,
+    index: usize,
+    of: usize,
+    report: Report<'a>,
+}
+
+impl<'a> Builder<'a> {
+    /// `needed`: every recipe that will be asked for without a binary from outside.
+    pub(crate) fn new(needed: &[&Recipe], report: Report<'a>) -> Result<Self, Error> {
+        let cache = cache_dir()?.join("tools");
+        let of = needed.iter().filter(|recipe| !is_executable(&recipe.binary(&cache))).count();
+        Ok(Self { cache, index: 0, of, report })
+    }
+
+    /// The binary from outside if there is one, else the cached one, else a new build.
+    pub(crate) fn tool(&mut self, recipe: &Recipe, outside: Option<Tool>) -> Result<Tool, Error> {
+        if let Some(tool) = outside {
+            return Ok(tool);
+        }
+        let binary = recipe.binary(&self.cache);
+        if is_executable(&binary) {
+            return Ok(recipe.tool(binary, Origin::Cache));
+        }
+        let _lock = self.lock()?;
+        if is_executable(&binary) {
+            return Ok(recipe.tool(binary, Origin::Cache));
+        }
+        self.index += 1;
+        (self.report)(Progress::Building { tool: recipe.name.into(), index: self.index, of: self.of });
+        let start = Instant::now();
+        self.build(recipe, &binary)?;
+        (self.report)(Progress::Built { tool: recipe.name.into(), seconds: start.elapsed().as_secs() });
+        Ok(recipe.tool(binary, Origin::Built))
+    }
+
+    /// One build at a time on this machine: two at once would only slow each other down.
+    fn lock(&mut self) -> Result<File, Error> {
+        fs::create_dir_all(&self.cache).at("create", &self.cache)?;
+        let path = self.cache.join(".lock");
+        let file = File::options().create(true).append(true).open(&path).at("open", &path)?;
+        if file.try_lock().is_err() {
+            (self.report)(Progress::step("tools", "another run builds; waiting for it"));
+            file.lock().at("lock", &path)?;
+        }
+        Ok(file)
+    }
+
+    /// The binary appears under its name only when it is complete.
+    fn build(&self, recipe: &Recipe, binary: &Path) -> Result<(), Error> {
+        let family = recipe.family;
+        let module = self.cache.join(".modules").join(family.name);
+        fs::create_dir_all(&module).at("create", &module)?;
+        for (name, text) in [("go.mod", family.go_mod), ("go.sum", family.go_sum)] {
+            let path = module.join(name);
+            fs::write(&path, text).at("write", &path)?;
+        }
+        let log = self.cache.join(format!("{}-v{}.log", recipe.name, recipe.version));
+        let output = File::create(&log).at("create", &log)?;
+        let errors = output.try_clone().at("create", &log)?;
+        let dir = binary.parent().unwrap_or(&self.cache);
+        fs::create_dir_all(dir).at("create", dir)?;
+        let unfinished = dir.join(format!(".{}.unfinished", recipe.name));
+        let status = Command::new("go")
+            .args(["build", "-mod=readonly", "-trimpath", "-ldflags", &recipe.linker_flags(), "-o"])
+            .arg(&unfinished)
+            .arg(recipe.package)
+            .current_dir(&module)
+            .env("CGO_ENABLED", "0")
+            .env("GOWORK", "off")
+            .env_remove("GOOS")
+            .env_remove("GOARCH")
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .status()
+            .map_err(|source| go_failed(recipe, source))?;
+        if !status.success() {
+            return Err(Error::Build { tool: recipe.name.into(), tail: tail(&log), log });
+        }
+        fs::rename(&unfinished, binary).at("rename", &unfinished)
+    }
+}
+
+fn go_failed(recipe: &Recipe, source: std::io::Error) -> Error {
+    if source.kind() == std::io::ErrorKind::NotFound {
+        let looked = match recipe.name {
+            "helm" => "PATH",
+            "versitygw" => "a SeaweedFS `weed` on PATH or in OBSTACK_WEED serves instead",
+            "kwok" => "only the cache, see OBSTACK_CACHE",
+            _ => "KUBEBUILDER_ASSETS",
+        };
+        return Error::NoGo { tool: recipe.name.into(), looked: looked.into() };
+    }
+    Error::Run { program: "go".into(), source }
+}
+
+/// `OBSTACK_CACHE`, or the folder for `obstack` in the cache folder of the user.
+fn cache_dir() -> Result<PathBuf, Error> {
+    match env::var_os("OBSTACK_CACHE").filter(|dir| !dir.is_empty()).map(PathBuf::from) {
+        Some(dir) => std::path::absolute(&dir).at("find", &dir),
+        None => user_dir("XDG_CACHE_HOME", ".cache"),
+    }
+}
+
+/// The folder for `obstack` under one of the base folders of the user.
+pub(crate) fn user_dir(base: &'static str, in_home: &str) -> Result<PathBuf, Error> {
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base_dir = variable(base).or_else(|| variable("HOME").map(|home| home.join(in_home)));
+    base_dir.map(|dir| dir.join("obstack")).ok_or(Error::NoHome { variable: base })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&Recipe; 8] = [
+        &KUBECTL,
+        &KUBE_APISERVER,
+        &KUBE_CONTROLLER_MANAGER,
+        &KUBE_SCHEDULER,
+        &ETCD,
+        &KWOK,
+        &HELM,
+        &VERSITYGW,
+    ];
+
+    #[test]
+    fn recipes_and_modules_agree() {
+        for recipe in ALL {
+            let Family { name, go_mod, go_sum } = recipe.family;
+            let version = format!("v{}", recipe.version);
+            let pinned = go_mod.lines().any(|line| {
+                let mut words = line.trim_start_matches("require ").split_whitespace();
+                let module = words.next().unwrap_or_default();
+                recipe.package.starts_with(module) && words.next() == Some(&version)
+            });
+            assert!(pinned, "{name} does not pin {} {version}", recipe.package);
+            assert!(go_mod.contains(recipe.package), "{name} has no tool line for {}", recipe.package);
+            assert!(!go_sum.is_empty());
+        }
+    }
+
+    #[test]
+    fn versions_in_linker_flags_are_those_of_the_recipe() {
+        for recipe in ALL {
+            for (variable, value) in recipe.version_variables {
+                if variable.ends_with("ersion") {
+                    assert_eq!(*value, format!("v{}", recipe.version), "{variable}");
+                }
+            }
+        }
+        assert!(
+            KUBECTL.linker_flags().starts_with("-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 ")
+        );
+    }
+}
