@@ -77,12 +77,15 @@ pub fn entry(name: &str, version: &str) -> Option<&'static CatalogEntry> {
 /// The preferred version of a chart on a Kubernetes 1.`minor`; the one with the lowest demand when none fits.
 pub fn preferred(name: &str, minor: u32) -> Option<&'static CatalogEntry> {
     let of_name = || CATALOG.iter().filter(|entry| entry.name == name);
-    of_name().find(|entry| entry.oldest_kubernetes <= minor).or_else(|| of_name().min_by_key(|e| e.oldest_kubernetes))
+    of_name()
+        .find(|entry| entry.oldest_kubernetes <= minor)
+        .or_else(|| of_name().min_by_key(|e| e.oldest_kubernetes))
 }
 
 /// The versions of a chart in the catalog, for messages.
 pub fn versions(name: &str) -> String {
-    let versions: Vec<_> = CATALOG.iter().filter(|entry| entry.name == name).map(|entry| entry.version).collect();
+    let versions: Vec<_> =
+        CATALOG.iter().filter(|entry| entry.name == name).map(|entry| entry.version).collect();
     versions.join(", ")
 }
 
@@ -117,7 +120,10 @@ mod tests {
     #[test]
     fn mimir_is_chosen_by_the_served_kubernetes_version() {
         let version = |minor| preferred("mimir-distributed", minor).unwrap().version;
-        assert_eq!((version(36), version(32), version(31), version(29), version(28)), ("6.1.0", "6.1.0", "6.0.6", "6.0.6", "5.8.0"));
+        assert_eq!(
+            (version(36), version(32), version(31), version(29), version(28)),
+            ("6.1.0", "6.1.0", "6.0.6", "6.0.6", "5.8.0")
+        );
     }
 
     #[test]

@@ -18,8 +18,6 @@ pub struct Facts {
     pub secrets: BTreeMap<String, SecretFacts>,
     /// Buckets that other stacks of this cluster claim, with the oldest stack that does.
     pub claimed_buckets: BTreeMap<BucketClaim, StackKey>,
-    /// The stack's namespace is being deleted.
-    pub namespace_terminating: bool,
 }
 
 /// What the API server serves.

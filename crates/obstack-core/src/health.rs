@@ -80,7 +80,8 @@ fn of_component(component: &PlannedComponent, live: &Live) -> ComponentHealth {
     let seen = workload.cloned().unwrap_or_default();
     // The controller's count and our own view of the pods must agree: either may be behind.
     let ready = seen.ready.min(ready_pods);
-    let current = workload.is_some() && seen.observed_generation >= seen.generation && seen.replicas == desired;
+    let current =
+        workload.is_some() && seen.observed_generation >= seen.generation && seen.replicas == desired;
     let complete = current && seen.updated >= desired && ready >= desired;
     let cause = if complete { None } else { Some(cause(component, workload, &seen, &pods, desired)) };
     let state = match &cause {
@@ -126,15 +127,24 @@ fn cause(
     if seen.created < desired
         && let Some(refusal) = &seen.refusal
     {
-        let reason = if refusal.contains("exceeded quota") { Reason::QuotaExceeded } else { Reason::PodsRefused };
-        return Trouble { reason, message: format!("{name}: {} of {desired} pods exist: {refusal}", seen.created) };
+        let reason =
+            if refusal.contains("exceeded quota") { Reason::QuotaExceeded } else { Reason::PodsRefused };
+        return Trouble {
+            reason,
+            message: format!("{name}: {} of {desired} pods exist: {refusal}", seen.created),
+        };
     }
-    let troubled = pods.iter().filter_map(|pod| pod.trouble.as_ref().map(|trouble| (severity(trouble.reason), pod, trouble)));
+    let troubled = pods
+        .iter()
+        .filter_map(|pod| pod.trouble.as_ref().map(|trouble| (severity(trouble.reason), pod, trouble)));
     if let Some((_, pod, trouble)) = troubled.min_by_key(|(severity, pod, _)| (*severity, pod.name.clone())) {
         return Trouble { reason: trouble.reason, message: format!("pod {}: {}", pod.name, trouble.message) };
     }
     let ready = pods.iter().filter(|pod| pod.ready).count();
-    progressing(format!("{name}: {ready} of {desired} pods ready, {} at the newest revision", seen.updated.min(desired)))
+    progressing(format!(
+        "{name}: {ready} of {desired} pods ready, {} at the newest revision",
+        seen.updated.min(desired)
+    ))
 }
 
 fn progressing(message: String) -> Trouble {
@@ -155,5 +165,8 @@ fn severity(reason: Reason) -> u8 {
 
 /// The component that explains the rest: what blocks most, then the order of the plan.
 pub fn first_cause(components: &[ComponentHealth]) -> Option<&Trouble> {
-    components.iter().filter_map(|component| component.cause.as_ref()).min_by_key(|cause| severity(cause.reason))
+    components
+        .iter()
+        .filter_map(|component| component.cause.as_ref())
+        .min_by_key(|cause| severity(cause.reason))
 }

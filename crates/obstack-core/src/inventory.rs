@@ -63,8 +63,14 @@ impl Inventory {
 
     /// Objects of the plan that must be applied: new ones, and ones whose body changed.
     pub fn outdated<'a>(&self, plan: &'a Plan) -> Vec<&'a ObjectId> {
-        let current = |id: &ObjectId, hash: &str| self.objects.get(id).is_some_and(|entry| entry.hash == hash && !entry.uid.is_empty());
-        plan.objects.iter().filter(|object| !current(&object.id, &object.hash)).map(|object| &object.id).collect()
+        let current = |id: &ObjectId, hash: &str| {
+            self.objects.get(id).is_some_and(|entry| entry.hash == hash && !entry.uid.is_empty())
+        };
+        plan.objects
+            .iter()
+            .filter(|object| !current(&object.id, &object.hash))
+            .map(|object| &object.id)
+            .collect()
     }
 
     /// Objects that are no longer wanted.
@@ -77,8 +83,10 @@ impl Inventory {
     /// suspicious when the same releases and components just rendered less.
     pub fn may_prune(&self, plan: &Plan, releases: &BTreeSet<String>, obsolete: usize) -> bool {
         let limit = PRUNE_MAX.max(self.objects.len() * PRUNE_MAX_PERCENT / 100);
-        let components = |list: &[PlannedComponent]| list.iter().map(|c| c.name.clone()).collect::<BTreeSet<_>>();
-        let fewer = !self.releases.is_subset(releases) || !components(&self.components).is_subset(&components(&plan.components));
+        let components =
+            |list: &[PlannedComponent]| list.iter().map(|c| c.name.clone()).collect::<BTreeSet<_>>();
+        let fewer = !self.releases.is_subset(releases)
+            || !components(&self.components).is_subset(&components(&plan.components));
         obsolete <= limit || fewer
     }
 }
@@ -95,12 +103,15 @@ mod tests {
     }
 
     fn plan(names: &[&str]) -> Plan {
-        let object = |name: &&str| PlannedObject { id: id(name), hash: format!("hash-{name}"), body: json!({}) };
+        let object =
+            |name: &&str| PlannedObject { id: id(name), hash: format!("hash-{name}"), body: json!({}) };
         Plan { objects: names.iter().map(object).collect(), components: Vec::new(), sums: Sums::default() }
     }
 
     fn applied(names: &[&str]) -> Inventory {
-        let entry = |name: &&str| (id(name), Entry { hash: format!("hash-{name}"), uid: "u".into(), owned: "o".into() });
+        let entry = |name: &&str| {
+            (id(name), Entry { hash: format!("hash-{name}"), uid: "u".into(), owned: "o".into() })
+        };
         Inventory { input: "i".into(), objects: names.iter().map(entry).collect(), ..Inventory::default() }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
 
 /// A kind that the operator applies. What is not here is never applied, whatever a chart renders: in particular
-/// nothing cluster-scoped, no Namespace, no `CustomResourceDefinition`, no PersistentVolumeClaim and no RBAC.
+/// nothing cluster-scoped, no Namespace, no `CustomResourceDefinition`, no `PersistentVolumeClaim` and no RBAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `v1`.
@@ -107,7 +107,11 @@ impl FromStr for Kind {
     type Err = UnknownKind;
 
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownKind(text.to_owned()))
     }
 }
 

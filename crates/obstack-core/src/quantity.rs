@@ -47,7 +47,11 @@ impl Amount {
         let digits = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
         let (number, suffix) = body.split_at(digits);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() > 19 || fraction.len() > 9 {
+        if (whole.is_empty() && fraction.is_empty())
+            || fraction.contains('.')
+            || whole.len() > 19
+            || fraction.len() > 9
+        {
             return Err(fault());
         }
         let mut digits: i128 = 0;
@@ -149,7 +153,14 @@ impl Add for Sums {
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pods, {} / {} / {}", self.pods, self.cpu.cpu(), self.memory.memory(), self.storage.storage())
+        write!(
+            f,
+            "{} pods, {} / {} / {}",
+            self.pods,
+            self.cpu.cpu(),
+            self.memory.memory(),
+            self.storage.storage()
+        )
     }
 }
 

@@ -46,6 +46,7 @@ pub struct ValidStack {
 
 /// The object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the spec, and none depends on another")]
 pub struct Storage {
     /// URL without a trailing slash.
     pub endpoint: String,
@@ -87,6 +88,8 @@ pub struct Bucket {
     pub name: String,
     /// Signal and purpose, such as `metrics.blocks`.
     pub purpose: String,
+    /// Beginning of the keys in it that are the operator's.
+    pub reserved_keys: &'static str,
 }
 
 /// A backend that passed validation.

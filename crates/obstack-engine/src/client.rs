@@ -3,14 +3,13 @@
 //! kube's own defaults have no read timeout, so that a request on a half-open connection waits for ever, and a retry
 //! policy that can hold one call for minutes. Both are off here: the reconcile loop repeats, and says so.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
     client::ClientBuilder,
     config::{InferConfigError, KubeConfigOptions, KubeconfigError},
 };
-use thiserror::Error;
 use tower::{Service, limit::ConcurrencyLimitLayer, timeout::TimeoutLayer};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -43,7 +42,7 @@ impl fmt::Debug for ClientSettings {
 }
 
 /// Why there is no client. None of these is about whether the API server answers.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Neither a kubeconfig nor a service account was found.
     #[error("no kubeconfig and not in a pod: {0}")]
@@ -118,6 +117,21 @@ async fn configuration(settings: &ClientSettings) -> Result<Config, ClientError>
     Ok(config)
 }
 
+/// An error and what caused it, in one line. kube's and hyper's own texts leave the cause out.
+pub fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Passes every request on and tells `on_answer` what became of it.
 fn observed(client: Client, settings: &ClientSettings) -> Client {
     let Some(on_answer) = settings.on_answer.clone() else { return client };
@@ -151,4 +165,25 @@ where
             answer
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("opaque")]
+    struct Opaque(#[source] io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("telling: {0}")]
+    struct Telling(#[source] Opaque);
+
+    #[test]
+    fn an_error_is_explained_by_its_causes_each_once() {
+        let error = Telling(Opaque(io::Error::other("connection refused")));
+        assert_eq!(explain(&error), "telling: opaque: connection refused");
+    }
 }

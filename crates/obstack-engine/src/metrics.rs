@@ -1,8 +1,11 @@
-//! What the operator counts and measures, in OpenMetrics families.
+//! What the operator counts and measures, as `OpenMetrics` families.
 //!
 //! [`METRICS`] is the one list of names, help texts and labels: the families are registered from it, and the reference
 //! documentation is written from it. Labels never hold a request's object name; only the series about a stack itself
 //! name it, and [`Metrics::forget_stack`] removes them with it.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -150,11 +153,14 @@ type Labels = Vec<(&'static str, String)>;
 const RECONCILE_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 const RENDER_BUCKETS: [f64; 8] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// The series that stand for each stack, by namespace and name.
+type Shown = BTreeMap<(String, String), BTreeSet<Labels>>;
+
 /// Gauges about stacks, which are replaced and removed stack by stack.
 #[derive(Clone, Debug, Default)]
 struct StackGauges {
     family: Family<Labels, Gauge>,
-    shown: Arc<Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>>,
+    shown: Arc<Mutex<Shown>>,
 }
 
 impl StackGauges {
@@ -298,100 +304,5 @@ impl Metrics {
     /// A watch delivered an event about an object of this kind.
     pub fn record_watch_event(&self, kind: &str) {
         self.watch_events.get_or_create(&WATCH_EVENTS.labelled([kind])).inc();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use prometheus_client::encoding::text::encode;
-
-    use super::*;
-
-    fn scrape(fill: impl FnOnce(&Metrics)) -> String {
-        let mut registry = Registry::default();
-        fill(&Metrics::new(&mut registry));
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        text
-    }
-
-    fn everything(metrics: &Metrics) {
-        metrics.record_reconcile("ok", Duration::from_millis(30));
-        metrics.set_queue_depth(2);
-        metrics.record_write("apply", "StatefulSet");
-        metrics.record_api_request("patch", Some(200));
-        metrics.record_drift_repaired("Service", "kubectl");
-        metrics.set_conditions("dev", "obs", &[("Ready", "True")]);
-        metrics.set_component_replicas("dev", "obs", &[("metrics.ingester", 3, 2)]);
-        metrics.set_leader(true);
-        metrics.record_render(Duration::from_millis(80));
-        metrics.record_bucket_probe("ok");
-        metrics.record_watch_event("Pod");
-    }
-
-    #[test]
-    fn every_metric_of_the_list_is_scraped_under_its_name_with_its_labels() {
-        let text = scrape(everything);
-        for Metric { name, kind, labels, .. } in METRICS {
-            let sample = if kind == Kind::Histogram { format!("{name}_count") } else { name.to_owned() };
-            let line = text
-                .lines()
-                .find(|line| line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' '])));
-            let line = line.unwrap_or_else(|| panic!("{sample} is missing in\n{text}"));
-            assert!(labels.iter().all(|label| line.contains(&format!("{label}=\""))), "{line}");
-        }
-    }
-
-    #[test]
-    fn every_family_that_is_scraped_is_in_the_list() {
-        let text = scrape(everything);
-        let families: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert_eq!(families.len(), METRICS.len());
-        for family in families {
-            assert!(
-                METRICS.iter().any(|m| m.name.strip_suffix("_total").unwrap_or(m.name) == family),
-                "{family}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_condition_is_one_for_the_status_that_holds_and_zero_for_the_others() {
-        let text = scrape(|metrics| {
-            metrics.set_conditions("dev", "obs", &[("Ready", "True")]);
-            metrics.set_conditions("dev", "obs", &[("Ready", "False")]);
-        });
-        let value = |status| {
-            format!("obstack_condition{{namespace=\"dev\",name=\"obs\",type=\"Ready\",status=\"{status}\"}}")
-        };
-        assert!(text.contains(&format!("{} 0\n", value("True"))), "{text}");
-        assert!(text.contains(&format!("{} 1\n", value("False"))), "{text}");
-        assert!(text.contains(&format!("{} 0\n", value("Unknown"))), "{text}");
-    }
-
-    #[test]
-    fn a_stack_that_is_gone_leaves_no_series_and_other_stacks_keep_theirs() {
-        let text = scrape(|metrics| {
-            for stack in ["gone", "kept"] {
-                metrics.set_conditions("dev", stack, &[("Ready", "True")]);
-                metrics.set_component_replicas("dev", stack, &[("metrics.ingester", 3, 3)]);
-            }
-            metrics.forget_stack("dev", "gone");
-        });
-        assert!(!text.contains("gone") && text.contains("kept"), "{text}");
-    }
-
-    #[test]
-    fn a_component_that_is_gone_leaves_no_series() {
-        let text = scrape(|metrics| {
-            metrics.set_component_replicas(
-                "dev",
-                "obs",
-                &[("metrics.ingester", 3, 3), ("traces.querier", 1, 1)],
-            );
-            metrics.set_component_replicas("dev", "obs", &[("metrics.ingester", 3, 3)]);
-        });
-        assert!(!text.contains("traces.querier") && text.contains("metrics.ingester"), "{text}");
     }
 }

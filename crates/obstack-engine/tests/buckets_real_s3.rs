@@ -3,6 +3,8 @@
 //! Runs when `OBSTACK_S3_ENDPOINT`, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are set, with keys that may make
 //! buckets. Leaves its buckets behind, each with a few bytes: nothing here deletes a bucket.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as the test itself may")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use obstack_api::Reason;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{AssembleError, Manifest, rendered};
+use super::{AssembleError, Manifest, object_at, rendered};
 use crate::{
     design::{Design, Release},
     objects::{Kind, ObjectId},
@@ -15,40 +15,63 @@ use crate::{
 const MAX_OBJECT_BYTES: usize = 1 << 20;
 
 /// Checks and cleans the objects of a release.
-pub(super) fn accept(design: &Design, release: &Release, objects: &[Value]) -> Result<Vec<Manifest>, AssembleError> {
+pub(super) fn accept(
+    design: &Design,
+    release: &Release,
+    objects: &[Value],
+) -> Result<Vec<Manifest>, AssembleError> {
     let mut accepted = Vec::new();
     for object in objects {
         let mut body = object.clone();
         strip_nulls(&mut body);
-        let kind_name = body["kind"].as_str().unwrap_or("object without kind").to_owned();
-        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let kind_name = object["kind"].as_str().unwrap_or("object without kind").to_owned();
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let said = format!("{kind_name} {name}");
         if body.pointer("/metadata/annotations").is_some_and(|a| a.get("helm.sh/hook").is_some()) {
-            return Err(rendered(&release.name, format!("the chart renders the hook {said}, which the operator never runs; switch it off in values")));
-        }
-        let Some(kind) = Kind::of(&body) else {
-            let version = body["apiVersion"].as_str().unwrap_or_default();
             return Err(rendered(
                 &release.name,
-                format!("the chart renders {said} ({version}), a kind the operator never applies; switch it off in values"),
+                format!(
+                    "the chart renders the hook {said}, which the operator never runs; switch it off in values"
+                ),
+            ));
+        }
+        let Some(kind) = Kind::of(&body) else {
+            let version = object["apiVersion"].as_str().unwrap_or_default();
+            return Err(rendered(
+                &release.name,
+                format!(
+                    "the chart renders {said} ({version}), a kind the operator never applies; switch it off in values"
+                ),
             ));
         };
         if name.is_empty() {
             return Err(rendered(&release.name, format!("the chart renders a {kind_name} without a name")));
         }
-        match body["metadata"]["namespace"].as_str() {
-            None | Some("") => body["metadata"]["namespace"] = design.key.namespace.clone().into(),
+        let metadata = object_at(&mut body, "metadata");
+        match object["metadata"]["namespace"].as_str() {
+            None | Some("") => metadata["namespace"] = design.key.namespace.clone().into(),
             Some(namespace) if namespace == design.key.namespace => {}
             Some(namespace) => {
                 return Err(rendered(
                     &release.name,
-                    format!("the chart renders {said} into namespace {namespace}; only {} is the stack's", design.key.namespace),
+                    format!(
+                        "the chart renders {said} into namespace {namespace}; only {} is the stack's",
+                        design.key.namespace
+                    ),
                 ));
             }
         }
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.remove("creationTimestamp");
+        }
         let size = body.to_string().len();
         if size > MAX_OBJECT_BYTES {
-            return Err(rendered(&release.name, format!("the chart renders {said} with {size} bytes, more than an API server takes ({MAX_OBJECT_BYTES})")));
+            return Err(rendered(
+                &release.name,
+                format!(
+                    "the chart renders {said} with {size} bytes, more than an API server takes ({MAX_OBJECT_BYTES})"
+                ),
+            ));
         }
         if kind == Kind::PodDisruptionBudget {
             continue;
@@ -56,10 +79,11 @@ pub(super) fn accept(design: &Design, release: &Release, objects: &[Value]) -> R
         if let Some(body) = body.as_object_mut() {
             body.remove("status");
         }
-        if let Some(metadata) = body["metadata"].as_object_mut() {
-            metadata.remove("creationTimestamp");
-        }
-        accepted.push(Manifest { id: ObjectId { kind, namespace: design.key.namespace.clone(), name }, body, component: None });
+        accepted.push(Manifest {
+            id: ObjectId { kind, namespace: design.key.namespace.clone(), name },
+            body,
+            component: None,
+        });
     }
     if accepted.is_empty() {
         return Err(rendered(&release.name, "the chart renders nothing; check its values"));
@@ -72,7 +96,10 @@ pub(super) fn each_once(manifests: &[Manifest]) -> Result<(), AssembleError> {
     let mut seen = BTreeSet::new();
     for manifest in manifests {
         if !seen.insert(&manifest.id) {
-            return Err(rendered(&manifest.id.namespace, format!("{} is rendered twice; give one of them another name", manifest.id)));
+            return Err(rendered(
+                &manifest.id.namespace,
+                format!("{} is rendered twice; give one of them another name", manifest.id),
+            ));
         }
     }
     Ok(())
@@ -80,7 +107,8 @@ pub(super) fn each_once(manifests: &[Manifest]) -> Result<(), AssembleError> {
 
 /// An object of our own, as a manifest.
 pub(super) fn own(object: &Value) -> Option<Manifest> {
-    let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+    let metadata = object.get("metadata")?;
+    let text = |field: &str| metadata.get(field)?.as_str().map(str::to_owned);
     let id = ObjectId { kind: Kind::of(object)?, namespace: text("namespace")?, name: text("name")? };
     Some(Manifest { id, body: object.clone(), component: None })
 }

@@ -9,17 +9,24 @@ use crate::design::Release;
 /// Names the component of each workload, and refuses a render that breaks the contract.
 pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(), AssembleError> {
     for wanted in &release.workloads {
-        let mut of_name = manifests.iter_mut().filter(|m| m.id.kind.is_workload() && m.id.name == wanted.name);
+        let mut of_name =
+            manifests.iter_mut().filter(|m| m.id.kind.is_workload() && m.id.name == wanted.name);
         match (of_name.next(), of_name.next()) {
             (None, _) if wanted.replicas == 0 => {}
             (None, _) => {
                 return Err(rendered(
                     &release.name,
-                    format!("chart {} {} renders no workload {} for {}", release.chart.name, release.chart.version, wanted.name, wanted.component),
+                    format!(
+                        "chart {} {} renders no workload {} for {}",
+                        release.chart.name, release.chart.version, wanted.name, wanted.component
+                    ),
                 ));
             }
             (Some(_), Some(_)) => {
-                return Err(rendered(&release.name, format!("the chart renders two workloads named {}", wanted.name)));
+                return Err(rendered(
+                    &release.name,
+                    format!("the chart renders two workloads named {}", wanted.name),
+                ));
             }
             (Some(found), None) => {
                 let found_replicas = replicas(&found.body);
@@ -40,7 +47,10 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
     }
     // A component that is switched off has no workload at all, rather than one with no pods.
     manifests.retain(|manifest| {
-        !release.workloads.iter().any(|off| off.replicas == 0 && manifest.id.kind.is_workload() && manifest.id.name == off.name)
+        !release
+            .workloads
+            .iter()
+            .any(|off| off.replicas == 0 && manifest.id.kind.is_workload() && manifest.id.name == off.name)
     });
     // What the user's values switched on beside the roles we know is a component too, or its pods would count nowhere.
     let signal = release.backend.signal();

@@ -17,6 +17,7 @@ use obstack_api::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::pods::CA_FILE;
 pub use self::sums::sums_of;
 use crate::{
     design::Design,
@@ -130,7 +131,7 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
         let budgets: Vec<_> = manifests.iter().filter_map(budgets::of).collect();
         manifests.extend(budgets);
     }
-    manifests.extend(design.datasources.iter().filter_map(|object| accept::own(object)));
+    manifests.extend(design.datasources.iter().filter_map(accept::own));
     for manifest in &mut manifests {
         labels::set(design, manifest);
     }
@@ -140,7 +141,11 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
         components: manifests.iter().filter_map(|manifest| component(manifest, design.budgets)).collect(),
         objects: manifests
             .into_iter()
-            .map(|manifest| PlannedObject { hash: hash::of_json(&manifest.body), id: manifest.id, body: manifest.body })
+            .map(|manifest| PlannedObject {
+                hash: hash::of_json(&manifest.body),
+                id: manifest.id,
+                body: manifest.body,
+            })
             .collect(),
     })
 }
@@ -160,7 +165,10 @@ fn component(manifest: &Manifest, budgets: bool) -> Option<PlannedComponent> {
 
 /// Replicas of a workload; 1 when it does not say, as the API server has it.
 fn replicas(workload: &Value) -> u32 {
-    workload.pointer("/spec/replicas").and_then(Value::as_u64).map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    workload
+        .pointer("/spec/replicas")
+        .and_then(Value::as_u64)
+        .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 /// The pod template of a workload.

@@ -7,7 +7,11 @@ use super::{AssembleError, Manifest};
 use crate::design::Release;
 
 /// Carries the patches out, in order.
-pub(super) fn apply(release: &Release, manifests: &mut [Manifest], policy: ResourcePolicy) -> Result<(), AssembleError> {
+pub(super) fn apply(
+    release: &Release,
+    manifests: &mut [Manifest],
+    policy: ResourcePolicy,
+) -> Result<(), AssembleError> {
     for patch in &release.patches {
         let mut matched = false;
         for manifest in manifests.iter_mut() {
@@ -17,14 +21,22 @@ pub(super) fn apply(release: &Release, manifests: &mut [Manifest], policy: Resou
             }
             matched = true;
             let before = cpu_limits(&manifest.body);
-            json_patch::patch(&mut manifest.body, &patch.operations).map_err(|error| AssembleError::Patch {
-                field: patch.field.clone(),
-                what: format!("cannot be carried out on {}: {error}; check the path against the rendered object", manifest.id),
+            json_patch::patch(&mut manifest.body, &patch.operations).map_err(|error| {
+                AssembleError::Patch {
+                    field: patch.field.clone(),
+                    what: format!(
+                        "cannot be carried out on {}: {error}; check the path against the rendered object",
+                        manifest.id
+                    ),
+                }
             })?;
             if policy.cpu_limits == CpuLimits::Forbid && cpu_limits(&manifest.body) > before {
                 return Err(AssembleError::Policy {
                     field: patch.field.clone(),
-                    what: format!("sets a CPU limit on {}, which resourcePolicy.cpuLimits forbids; remove it", manifest.id),
+                    what: format!(
+                        "sets a CPU limit on {}, which resourcePolicy.cpuLimits forbids; remove it",
+                        manifest.id
+                    ),
                 });
             }
         }

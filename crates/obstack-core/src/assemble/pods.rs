@@ -12,7 +12,9 @@ use crate::{
 };
 
 /// Folder in which pods find the object store's certificate authority.
-pub(crate) const CA_FOLDER: &str = "/etc/obstack/object-storage-ca";
+const CA_FOLDER: &str = "/etc/obstack/object-storage-ca";
+/// File in [`CA_FOLDER`] with the authority, for the backends' configuration.
+pub(crate) const CA_FILE: &str = "/etc/obstack/object-storage-ca/ca.crt";
 /// Name of the volume with the authority.
 const CA_VOLUME: &str = "object-storage-ca";
 /// Shortest time, in seconds, that an ingester gets to flush before it is killed. Flushing a full head to the object
@@ -22,8 +24,13 @@ const INGESTER_GRACE_SECONDS: u64 = 300;
 /// Completes a workload; leaves every other object as it is.
 pub(super) fn complete(design: &Design, release: &Release, manifest: &mut Manifest) {
     if manifest.id.kind == Kind::StatefulSet {
+        // One and the same for every chart, because it is immutable: a stack may change its chart source. Parallel,
+        // because a corrected template then also replaces a pod that never became ready (kubernetes/kubernetes#67250).
+        let spec = object_at(&mut manifest.body, "spec");
+        spec["podManagementPolicy"] = json!("Parallel");
         // Also the API server's default; said here so that no chart or hand can have claims deleted with their pods.
-        manifest.body["spec"]["persistentVolumeClaimRetentionPolicy"] = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
+        spec["persistentVolumeClaimRetentionPolicy"] =
+            json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
     }
     let wanted = release.workloads.iter().find(|wanted| wanted.name == manifest.id.name).cloned();
     let component = manifest.component.clone();
@@ -34,7 +41,8 @@ pub(super) fn complete(design: &Design, release: &Release, manifest: &mut Manife
     }
     object_at(object_at(template, "metadata"), "labels")[labels::STACK] = json!(design.key.label());
     if uses_credentials {
-        object_at(object_at(template, "metadata"), "annotations")[labels::CREDENTIALS_HASH] = json!(design.credentials.1);
+        object_at(object_at(template, "metadata"), "annotations")[labels::CREDENTIALS_HASH] =
+            json!(design.credentials.1);
     }
     let pod = object_at(template, "spec");
     if uses_credentials && let Some((secret, key)) = &design.ca {
@@ -60,7 +68,9 @@ pub(super) fn complete(design: &Design, release: &Release, manifest: &mut Manife
 fn mentions_secret(value: &Value, secret: &str) -> bool {
     match value {
         Value::Object(map) => {
-            let here = ["secretKeyRef", "secretRef"].iter().any(|key| map.get(*key).is_some_and(|r| r["name"] == secret));
+            let here = ["secretKeyRef", "secretRef"]
+                .iter()
+                .any(|key| map.get(*key).is_some_and(|r| r["name"] == secret));
             here || map.values().any(|child| mentions_secret(child, secret))
         }
         Value::Array(list) => list.iter().any(|child| mentions_secret(child, secret)),

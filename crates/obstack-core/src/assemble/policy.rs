@@ -13,7 +13,11 @@ const SIDECAR_CPU: &str = "10m";
 const SIDECAR_MEMORY: &str = "32Mi";
 
 /// Enforces the policy on a workload; leaves every other object as it is.
-pub(super) fn enforce(policy: ResourcePolicy, release: &Release, manifest: &mut Manifest) -> Result<(), AssembleError> {
+pub(super) fn enforce(
+    policy: ResourcePolicy,
+    release: &Release,
+    manifest: &mut Manifest,
+) -> Result<(), AssembleError> {
     let wanted = release.workloads.iter().find(|wanted| wanted.name == manifest.id.name).cloned();
     let id = manifest.id.clone();
     let Some(template) = template_mut(manifest) else { return Ok(()) };
@@ -27,7 +31,10 @@ pub(super) fn enforce(policy: ResourcePolicy, release: &Release, manifest: &mut 
     let bears_limit = wanted.as_ref().is_some_and(|wanted| wanted.class.bears_memory_limit());
     let limited = pod.pointer("/containers/0/resources/limits/memory").is_some();
     if policy.memory_limits == MemoryLimits::IngestersAndStoreGateways && bears_limit && !limited {
-        return Err(rendered(&release.name, format!("{id} bears an ingester or a store-gateway and has no memory limit")));
+        return Err(rendered(
+            &release.name,
+            format!("{id} bears an ingester or a store-gateway and has no memory limit"),
+        ));
     }
     Ok(())
 }
@@ -35,7 +42,8 @@ pub(super) fn enforce(policy: ResourcePolicy, release: &Release, manifest: &mut 
 /// Requests of the main container are the spec's; any other container keeps its own or gets small ones.
 fn requests(container: &mut Value, wanted: Option<&Workload>) {
     let requests = object_at(object_at(container, "resources"), "requests");
-    let defaults = wanted.map_or((SIDECAR_CPU, SIDECAR_MEMORY), |wanted| (wanted.cpu.as_str(), wanted.memory.as_str()));
+    let defaults =
+        wanted.map_or((SIDECAR_CPU, SIDECAR_MEMORY), |wanted| (wanted.cpu.as_str(), wanted.memory.as_str()));
     for (resource, amount) in [("cpu", defaults.0), ("memory", defaults.1)] {
         if wanted.is_some() || requests.get(resource).is_none() {
             requests[resource] = amount.into();

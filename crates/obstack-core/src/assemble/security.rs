@@ -17,6 +17,8 @@ pub(super) fn enforce(openshift: bool, manifest: &mut Manifest) {
             pod.remove(unsafe_field);
         }
     }
+    // No backend talks to the API server; upstream's mimir-distributed mounts a token all the same.
+    pod["automountServiceAccountToken"] = json!(false);
     let context = object_at(pod, "securityContext");
     context["runAsNonRoot"] = json!(true);
     default(context, "seccompProfile", json!({"type": "RuntimeDefault"}));

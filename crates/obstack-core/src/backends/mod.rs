@@ -1,6 +1,7 @@
 //! What we know of each backend: its roles, its values and where it answers. One folder a backend.
 
 pub mod mimir;
+mod parts;
 pub mod role;
 pub mod tempo;
 pub mod values;
@@ -33,6 +34,17 @@ impl Backend {
         }
     }
 
+    /// Beginning of the keys that the operator writes into the backend's buckets (a claim and short-lived probes).
+    ///
+    /// Both backends take what stands at the root of a bucket for tenants. Mimir leaves out `__mimir_cluster` alone
+    /// (`isUserIDReserved` in `pkg/storage/tsdb`); Tempo looks at common prefixes only, so a key without a slash is none.
+    pub fn reserved_keys(self) -> &'static str {
+        match self {
+            Self::Tempo => "obstack-",
+            Self::Mimir => "__mimir_cluster/obstack-",
+        }
+    }
+
     /// Last part of its release's name.
     pub fn chart_stem(self) -> &'static str {
         match self {
@@ -56,6 +68,8 @@ impl fmt::Display for Backend {
 pub struct Setting<'a> {
     /// Name of the release, which is also the prefix of its objects.
     pub release: &'a str,
+    /// Namespace of the stack.
+    pub namespace: &'a str,
     /// The object store.
     pub storage: &'a Storage,
     /// Pods must meet OpenShift's `restricted-v2`.

@@ -12,7 +12,8 @@ pub struct Entry {
     pub owner: String,
 }
 
-/// Helm values as the operator sets them. What it sets, users cannot override: there is one source of truth.
+/// Helm values as the operator sets them. What it sets or reserves, users cannot override: there is one source of
+/// truth. What it suggests, they can.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Values {
     tree: Map<String, Value>,
@@ -22,13 +23,24 @@ pub struct Values {
 impl Values {
     /// Sets the value at a path of keys separated by `/` (keys may contain dots).
     pub fn set(&mut self, path: &str, value: impl Into<Value>, owner: &str) -> &mut Self {
+        self.suggest(path, value).reserve(path, owner)
+    }
+
+    /// Sets a value that users may override, because it is a matter of taste or of size and not of the design.
+    pub fn suggest(&mut self, path: &str, value: impl Into<Value>) -> &mut Self {
         let keys: Vec<String> = path.split('/').map(str::to_owned).collect();
         insert(&mut self.tree, &keys, value.into());
-        self.entries.push(Entry { path: keys, owner: owner.to_owned() });
         self
     }
 
-    /// Everything that was set.
+    /// Keeps users from setting a value that the operator leaves at its default.
+    pub fn reserve(&mut self, path: &str, owner: &str) -> &mut Self {
+        self.entries
+            .push(Entry { path: path.split('/').map(str::to_owned).collect(), owner: owner.to_owned() });
+        self
+    }
+
+    /// Everything that users cannot set.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -80,10 +92,12 @@ pub fn leaves(values: &Map<String, Value>) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (key, value) in values {
         match value {
-            Value::Object(child) if !child.is_empty() => found.extend(leaves(child).into_iter().map(|mut path| {
-                path.insert(0, key.clone());
-                path
-            })),
+            Value::Object(child) if !child.is_empty() => {
+                found.extend(leaves(child).into_iter().map(|mut path| {
+                    path.insert(0, key.clone());
+                    path
+                }))
+            }
             _ => found.push(vec![key.clone()]),
         }
     }
@@ -108,9 +122,22 @@ mod tests {
     fn an_entry_owns_its_path_and_what_is_above_and_below_it() {
         let mut values = Values::default();
         values.set("ingester/replicas", 3, "spec.metrics.components.ingester.replicas");
-        let owns = |path: &str| values.owner_of(&path.split('/').map(str::to_owned).collect::<Vec<_>>()).is_some();
+        let owns =
+            |path: &str| values.owner_of(&path.split('/').map(str::to_owned).collect::<Vec<_>>()).is_some();
         assert!(owns("ingester/replicas") && owns("ingester") && owns("ingester/replicas/x"));
         assert!(!owns("ingester/podLabels") && !owns("distributor/replicas"));
+    }
+
+    #[test]
+    fn a_suggestion_can_be_overridden_and_a_reserved_path_cannot_be_set() {
+        let mut values = Values::default();
+        values.suggest("affinity", "").reserve("s3/access_key", "credentials come from the Secret");
+        let owned = |path: &[&str]| {
+            values.owner_of(&path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>()).is_some()
+        };
+        assert!(!owned(&["affinity"]) && owned(&["s3", "access_key"]) && !owned(&["s3", "region"]));
+        let user = json!({"affinity": {"podAntiAffinity": {}}});
+        assert_eq!(values.merged(user.as_object()), user, "what is reserved has no value");
     }
 
     #[test]

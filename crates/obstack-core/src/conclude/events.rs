@@ -30,16 +30,33 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
     let mut events: Vec<EventIntent> = Vec::new();
     for condition in status.conditions.iter().filter(|condition| SPOKEN.contains(&condition.type_)) {
         let before = previous.conditions.iter().find(|before| before.type_ == condition.type_);
-        let changed = before.is_none_or(|before| before.status != condition.status || before.reason != condition.reason);
+        let changed = before
+            .is_none_or(|before| before.status != condition.status || before.reason != condition.reason);
         let good = condition.status == ConditionStatus::True;
         let news = good && before.is_none_or(|before| before.status != ConditionStatus::True);
-        let Some(reason) = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason) else { continue };
-        let calm = matches!(reason, Reason::RolloutInProgress | Reason::Applying | Reason::Progressing | Reason::Pending | Reason::StorageNotReady | Reason::NoReadyReplicas);
-        if !changed || (good && !news) || (!good && calm) || events.iter().any(|event| event.reason == reason) {
+        let Some(reason) = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)
+        else {
+            continue;
+        };
+        let calm = matches!(
+            reason,
+            Reason::RolloutInProgress
+                | Reason::Applying
+                | Reason::Progressing
+                | Reason::Pending
+                | Reason::StorageNotReady
+                | Reason::NoReadyReplicas
+        );
+        if !changed || (good && !news) || (!good && calm) || events.iter().any(|event| event.reason == reason)
+        {
             continue;
         }
         let quiet = matches!(reason, Reason::Suspended | Reason::Terminating);
-        events.push(EventIntent { warning: !good && !quiet, reason, note: format!("{}: {}", condition.type_, condition.message) });
+        events.push(EventIntent {
+            warning: !good && !quiet,
+            reason,
+            note: format!("{}: {}", condition.type_, condition.message),
+        });
     }
     events
 }

@@ -6,17 +6,12 @@ mod events;
 use std::collections::BTreeSet;
 
 use obstack_api::{
-    BucketState, BucketStatus, ComponentState, Condition, ConditionStatus, InventoryStatus, Reason, RequestSums, StackStatus, Summary,
+    BucketState, BucketStatus, ComponentState, Condition, ConditionStatus, InventoryStatus, Reason,
+    RequestSums, StackStatus, Summary,
 };
 
 pub use self::events::{EventIntent, drift_event};
-use crate::{
-    design::Report,
-    health::ComponentHealth,
-    names::StackKey,
-    quantity::Sums,
-    violation::Violation,
-};
+use crate::{design::Report, health::ComponentHealth, names::StackKey, quantity::Sums, violation::Violation};
 
 /// What happened in a reconcile.
 #[derive(Clone, Debug)]
@@ -94,18 +89,27 @@ pub struct Verdict {
 }
 
 /// Concludes. `previous` is the status as it stands, `now` is RFC 3339.
-pub fn conclude(key: &StackKey, generation: i64, previous: &StackStatus, situation: &Situation, now: &str) -> Verdict {
+pub fn conclude(
+    key: &StackKey,
+    generation: i64,
+    previous: &StackStatus,
+    situation: &Situation,
+    now: &str,
+) -> Verdict {
     let drafts = conditions::of(situation, previous);
     let conditions: Vec<Condition> = drafts
         .into_iter()
         .map(|draft| {
             let before = previous.conditions.iter().find(|condition| condition.type_ == draft.type_);
-            let unchanged = before.filter(|before| before.status == draft.status && before.last_transition_time.as_str() > "1970-01-02");
+            let unchanged = before.filter(|before| {
+                before.status == draft.status && before.last_transition_time.as_str() > "1970-01-02"
+            });
             Condition {
                 type_: draft.type_,
                 status: draft.status,
                 observed_generation: Some(generation),
-                last_transition_time: unchanged.map_or_else(|| now.to_owned(), |before| before.last_transition_time.clone()),
+                last_transition_time: unchanged
+                    .map_or_else(|| now.to_owned(), |before| before.last_transition_time.clone()),
                 reason: draft.reason.as_str().to_owned(),
                 message: draft.message,
             }
@@ -121,7 +125,8 @@ pub fn conclude(key: &StackKey, generation: i64, previous: &StackStatus, situati
 /// The parts of the status that only a followed spec has.
 fn describe(status: &mut StackStatus, followed: &Followed, key: &StackKey) {
     let report = &followed.report;
-    let mut components: Vec<_> = followed.components.iter().map(|component| component.status.clone()).collect();
+    let mut components: Vec<_> =
+        followed.components.iter().map(|component| component.status.clone()).collect();
     let ready = components.iter().filter(|component| component.state == ComponentState::Ready).count();
     status.summary = Some(Summary {
         components_ready: format!("{ready}/{}", components.len()),
@@ -135,7 +140,11 @@ fn describe(status: &mut StackStatus, followed: &Followed, key: &StackKey) {
         .map(|bucket| BucketStatus {
             name: bucket.name.clone(),
             purpose: bucket.purpose.clone(),
-            state: if bucket.fault.is_some() { BucketState::Failed } else { BucketState::Ready },
+            state: match &bucket.fault {
+                None => BucketState::Ready,
+                Some(Fault { reason: Reason::CreatingBuckets, .. }) => BucketState::Unknown,
+                Some(_) => BucketState::Failed,
+            },
             message: bucket.fault.as_ref().map(|fault| fault.message.clone()),
         })
         .collect();
@@ -169,5 +178,8 @@ fn versions(report: &Report) -> String {
 
 /// Whether a status says that a condition holds.
 pub fn holds(status: &StackStatus, type_: obstack_api::ConditionType) -> bool {
-    status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
+    status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
 }

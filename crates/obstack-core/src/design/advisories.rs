@@ -24,8 +24,15 @@ fn of_backend(backend: &ValidBackend) -> Vec<Advisory> {
         add(
             &format!("{}IngesterWithoutVolume", backend.backend),
             Severity::Warning,
-            format!("{} keeps its write-ahead log in an emptyDir: what is not flushed goes with the pod", component.role.key),
-            &format!("{}.components.{}.storage: {{type: PersistentVolumeClaim}}", backend.backend.signal(), component.role.key),
+            format!(
+                "{} keeps its write-ahead log in an emptyDir: what is not flushed goes with the pod",
+                component.role.key
+            ),
+            &format!(
+                "{}.components.{}.storage: {{type: PersistentVolumeClaim}}",
+                backend.backend.signal(),
+                component.role.key
+            ),
         );
     }
     match backend.backend {
@@ -72,7 +79,10 @@ fn mimir(backend: &ValidBackend, add: &mut impl FnMut(&str, Severity, String, &s
         add(
             "RulerBucketWithoutRuler",
             Severity::Info,
-            format!("bucket {} exists, but no ruler runs", backend.buckets.get("ruler").map_or("ruler", String::as_str)),
+            format!(
+                "bucket {} exists, but no ruler runs",
+                backend.buckets.get("ruler").map_or("ruler", String::as_str)
+            ),
             "metrics.components.ruler.replicas: 1",
         );
     }

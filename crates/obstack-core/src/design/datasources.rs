@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use obstack_api::{DatasourceStatus, Endpoints};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     backends::Backend,
@@ -14,7 +14,11 @@ use crate::{
 const UID_MAX: usize = 40;
 
 /// The object with the datasources, and what the status says of each.
-pub(super) fn build(stack: &ValidStack, wanted: &Datasources, endpoints: &Endpoints) -> (Value, Vec<DatasourceStatus>) {
+pub(super) fn build(
+    stack: &ValidStack,
+    wanted: &Datasources,
+    endpoints: &Endpoints,
+) -> (Value, Vec<DatasourceStatus>) {
     let entry = |backend: Backend, url: &Option<String>| {
         url.as_ref().map(|url| {
             let name = wanted
@@ -35,19 +39,14 @@ pub(super) fn build(stack: &ValidStack, wanted: &Datasources, endpoints: &Endpoi
     let text = serde_json::to_string_pretty(&file).unwrap_or_default();
     // Not stringData: the API server turns it into data, and ownership of fields under apply is lost on the way.
     let (kind, text) = if wanted.secret { ("Secret", STANDARD.encode(text)) } else { ("ConfigMap", text) };
-    let mut object = json!({
-        "apiVersion": "v1",
-        "kind": kind,
-        "metadata": {
-            "name": stack.key.datasources(),
-            "namespace": wanted.namespace,
-            "labels": {wanted.label.0.as_str(): wanted.label.1},
-        },
-        "data": {name: text},
-    });
+    let mut metadata = Map::new();
+    metadata.insert("name".into(), stack.key.datasources().into());
+    metadata.insert("namespace".into(), wanted.namespace.clone().into());
+    metadata.insert("labels".into(), json!({wanted.label.0.as_str(): wanted.label.1}));
     if let Some(folder) = &wanted.folder {
-        object["metadata"]["annotations"] = json!({"grafana_folder": folder});
+        metadata.insert("annotations".into(), json!({"grafana_folder": folder}));
     }
+    let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {name: text}});
     (object, [tempo, mimir].into_iter().flatten().collect())
 }
 
@@ -74,10 +73,17 @@ fn mimir_definition(mimir: &DatasourceStatus, tempo: Option<&DatasourceStatus>) 
 
 /// A uid that stays the same as long as the name does: `tempo-dev` for `Tempo (dev)`.
 fn uid(name: &str, backend: Backend) -> String {
-    let words: Vec<String> =
-        name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect();
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
     let plain = words.join("-");
     // A format without {backend} would give both datasources one uid.
-    let plain = if plain.contains(backend.chart_stem()) { plain } else { format!("{}-{plain}", backend.chart_stem()) };
+    let plain = if plain.contains(backend.chart_stem()) {
+        plain
+    } else {
+        format!("{}-{plain}", backend.chart_stem())
+    };
     if plain.len() <= UID_MAX { plain } else { format!("{}-{}", backend.chart_stem(), hash::short(name, 12)) }
 }

@@ -8,7 +8,8 @@ mod endpoints;
 use std::collections::BTreeMap;
 
 use obstack_api::{
-    Advisory, ChartStatus, ComponentState, ComponentStatus, DatasourceStatus, DeletionPolicy, Endpoints, ResourcePolicy,
+    Advisory, ChartStatus, ComponentState, ComponentStatus, DatasourceStatus, DeletionPolicy, Endpoints,
+    ResourcePolicy,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -147,7 +148,8 @@ pub struct Report {
 pub fn design(stack: &ValidStack) -> Blueprint {
     let endpoints = endpoints::of(stack);
     let datasources = stack.datasources.as_ref().map(|wanted| datasources::build(stack, wanted, &endpoints));
-    let (object, entries) = datasources.map_or((None, Vec::new()), |(object, entries)| (Some(object), entries));
+    let (object, entries) =
+        datasources.map_or((None, Vec::new()), |(object, entries)| (Some(object), entries));
     Blueprint {
         key: stack.key.clone(),
         buckets: stack.buckets.clone(),
@@ -176,7 +178,12 @@ pub fn design(stack: &ValidStack) -> Blueprint {
 
 fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
     let name = stack.key.release(backend.backend);
-    let setting = Setting { release: &name, storage: &stack.storage, openshift: stack.openshift };
+    let setting = Setting {
+        release: &name,
+        namespace: &stack.key.namespace,
+        storage: &stack.storage,
+        openshift: stack.openshift,
+    };
     let workload = |component: &ValidComponent| Workload {
         component: format!("{}.{}", backend.backend.signal(), component.role.key),
         name: component.role.workload(&name),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use obstack_api::{BucketOverride, Component, Metrics, Reason, StackSpec, Traces, TracesMode};
+use obstack_api::{Component, Metrics, Reason, StackSpec, Traces, TracesMode};
 
-use super::{chart, component, overrides};
+use super::{buckets, chart, component, overrides};
 use crate::{
     backends::{Backend, mimir, role::Role, tempo},
     facts::Facts,
@@ -15,16 +15,31 @@ use crate::{
 /// Tempo keeps traces this long when the spec is silent: its own default of 14 days.
 const TRACES_RETENTION: &str = "336h";
 
+/// Longest retention, in hours: a hundred years. Go's durations, which Tempo and Mimir read it as, end at 292.
+const LONGEST_RETENTION: u32 = 876_000;
+
 /// Checks `spec.traces`.
-pub(super) fn traces(spec: &StackSpec, traces: &Traces, facts: &Facts, faults: &mut Vec<Violation>) -> Option<ValidBackend> {
+pub(super) fn traces(
+    spec: &StackSpec,
+    traces: &Traces,
+    facts: &Facts,
+    faults: &mut Vec<Violation>,
+) -> ValidBackend {
     let monolithic = traces.mode == TracesMode::Monolithic;
-    let (name, roles) = if monolithic { ("tempo", tempo::MONOLITHIC) } else { ("tempo-distributed", tempo::DISTRIBUTED) };
+    let (name, roles) =
+        if monolithic { ("tempo", tempo::MONOLITHIC) } else { ("tempo-distributed", tempo::DISTRIBUTED) };
     let backend = Backend::Tempo;
     let chart = chart::resolve(backend, name, traces.chart.as_ref(), facts, faults);
     let components = components(backend, roles, &traces.components, &[tempo::STORE_GATEWAY], spec, faults);
     let ingesters = if monolithic { 1 } else { replicas(&components, "ingester") };
-    let replication_factor = replication(backend, traces.replication_factor, ingesters.clamp(1, 2), ingesters, faults);
-    require_running(backend, &components, if monolithic { &["singleBinary"] } else { tempo::REQUIRED }, faults);
+    let replication_factor =
+        replication(backend, traces.replication_factor, ingesters.clamp(1, 2), ingesters, faults);
+    require_running(
+        backend,
+        &components,
+        if monolithic { &["singleBinary"] } else { tempo::REQUIRED },
+        faults,
+    );
     if monolithic && replicas(&components, "singleBinary") > 1 {
         faults.push(Violation::new(
             Reason::InvalidSpec,
@@ -33,22 +48,34 @@ pub(super) fn traces(spec: &StackSpec, traces: &Traces, facts: &Facts, faults: &
         ));
     }
     let blocks = traces.buckets.as_ref().and_then(|buckets| buckets.blocks.as_ref());
-    Some(ValidBackend {
+    ValidBackend {
         backend,
         monolithic,
-        chart: chart?,
+        chart,
         replication_factor,
-        retention_hours: hours(backend, Some(traces.retention.as_deref().unwrap_or(TRACES_RETENTION)), faults),
-        buckets: BTreeMap::from([("blocks", bucket(spec, backend, "blocks", blocks))]),
+        retention_hours: hours(
+            backend,
+            Some(traces.retention.as_deref().unwrap_or(TRACES_RETENTION)),
+            faults,
+        ),
+        buckets: BTreeMap::from([("blocks", buckets::name_of(spec, backend, "blocks", blocks))]),
         components,
-        not_provided: [tempo::STORE_GATEWAY].into_iter().filter(|key| traces.components.contains_key(*key)).collect(),
+        not_provided: [tempo::STORE_GATEWAY]
+            .into_iter()
+            .filter(|key| traces.components.contains_key(*key))
+            .collect(),
         patches: overrides::patches(backend, &traces.patches, spec.resource_policy, faults),
         values: overrides::values(backend, traces.values.as_ref(), spec.resource_policy, faults),
-    })
+    }
 }
 
 /// Checks `spec.metrics`.
-pub(super) fn metrics(spec: &StackSpec, metrics: &Metrics, facts: &Facts, faults: &mut Vec<Violation>) -> Option<ValidBackend> {
+pub(super) fn metrics(
+    spec: &StackSpec,
+    metrics: &Metrics,
+    facts: &Facts,
+    faults: &mut Vec<Violation>,
+) -> ValidBackend {
     let backend = Backend::Mimir;
     let chart = chart::resolve(backend, "mimir-distributed", metrics.chart.as_ref(), facts, faults);
     let components = components(backend, mimir::ROLES, &metrics.components, &[], spec, faults);
@@ -56,7 +83,7 @@ pub(super) fn metrics(spec: &StackSpec, metrics: &Metrics, facts: &Facts, faults
     let silent = if ingesters >= 3 { 3 } else { 1 };
     let replication_factor = replication(backend, metrics.replication_factor, silent, ingesters, faults);
     require_running(backend, &components, mimir::REQUIRED, faults);
-    if let Some(chart) = chart.as_ref().filter(|chart| chart.major() >= 6)
+    if chart.major() >= 6
         && replicas(&components, "queryScheduler") == 0
     {
         faults.push(Violation::new(
@@ -70,18 +97,20 @@ pub(super) fn metrics(spec: &StackSpec, metrics: &Metrics, facts: &Facts, faults
     }
     let named = metrics.buckets.clone().unwrap_or_default();
     let buckets = [("blocks", named.blocks), ("ruler", named.ruler), ("alertmanager", named.alertmanager)];
-    Some(ValidBackend {
+    ValidBackend {
         backend,
         monolithic: false,
-        chart: chart?,
+        chart,
         replication_factor,
         retention_hours: hours(backend, metrics.retention.as_deref(), faults),
-        buckets: buckets.map(|(purpose, over)| (purpose, bucket(spec, backend, purpose, over.as_ref()))).into(),
+        buckets: buckets
+            .map(|(purpose, over)| (purpose, buckets::name_of(spec, backend, purpose, over.as_ref())))
+            .into(),
         components,
         not_provided: Vec::new(),
         patches: overrides::patches(backend, &metrics.patches, spec.resource_policy, faults),
         values: overrides::values(backend, metrics.values.as_ref(), spec.resource_policy, faults),
-    })
+    }
 }
 
 fn replicas(components: &[ValidComponent], key: &str) -> u32 {
@@ -105,11 +134,21 @@ fn components(
         }
     }
     let policy = stack.resource_policy;
-    roles.iter().map(|role| component::validate(&format!("{field}.{}", role.key), role, spec.get(role.key), policy, faults)).collect()
+    roles
+        .iter()
+        .map(|role| {
+            component::validate(&format!("{field}.{}", role.key), role, spec.get(role.key), policy, faults)
+        })
+        .collect()
 }
 
 /// The path from a write to a query needs each of these at least once.
-fn require_running(backend: Backend, components: &[ValidComponent], required: &[&str], faults: &mut Vec<Violation>) {
+fn require_running(
+    backend: Backend,
+    components: &[ValidComponent],
+    required: &[&str],
+    faults: &mut Vec<Violation>,
+) {
     for key in required.iter().filter(|key| replicas(components, key) == 0) {
         faults.push(Violation::new(
             Reason::InvalidSpec,
@@ -119,7 +158,13 @@ fn require_running(backend: Backend, components: &[ValidComponent], required: &[
     }
 }
 
-fn replication(backend: Backend, asked: Option<i32>, silent: u32, ingesters: u32, faults: &mut Vec<Violation>) -> u32 {
+fn replication(
+    backend: Backend,
+    asked: Option<i32>,
+    silent: u32,
+    ingesters: u32,
+    faults: &mut Vec<Violation>,
+) -> u32 {
     let Some(asked) = asked else { return silent };
     let factor = u32::try_from(asked).unwrap_or(0);
     if factor == 0 || factor > ingesters.max(1) {
@@ -134,16 +179,15 @@ fn replication(backend: Backend, asked: Option<i32>, silent: u32, ingesters: u32
 
 fn hours(backend: Backend, written: Option<&str>, faults: &mut Vec<Violation>) -> Option<u32> {
     let written = written?;
-    let hours = written.strip_suffix('h').and_then(|number| number.parse().ok()).filter(|hours| *hours > 0);
+    let hours = written.strip_suffix('h').and_then(|number| number.parse().ok()).filter(|hours| (1..=LONGEST_RETENTION).contains(hours));
     if hours.is_none() {
-        let message = format!("`{written}` is not a whole number of hours; write for example 720h for 30 days");
-        faults.push(Violation::new(Reason::InvalidSpec, format!("spec.{}.retention", backend.signal()), message));
+        let message =
+            format!("`{written}` is not a whole number of hours up to {LONGEST_RETENTION}h; write for example 720h for 30 days");
+        faults.push(Violation::new(
+            Reason::InvalidSpec,
+            format!("spec.{}.retention", backend.signal()),
+            message,
+        ));
     }
     hours
-}
-
-fn bucket(spec: &StackSpec, backend: Backend, purpose: &str, over: Option<&BucketOverride>) -> String {
-    over.and_then(|over| over.name.clone()).unwrap_or_else(|| {
-        format!("{}-{}-{}-{purpose}", spec.object_storage.buckets.prefix, backend.signal(), spec.environment)
-    })
 }

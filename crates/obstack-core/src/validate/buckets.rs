@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use obstack_api::Reason;
+use obstack_api::{BucketOverride, Reason, StackSpec};
 
 use crate::{
+    backends::Backend,
     facts::BucketClaim,
     names::StackKey,
     valid::{Bucket, Storage, ValidBackend},
@@ -14,7 +15,7 @@ use crate::{
 /// The buckets of all backends, checked.
 pub(super) fn collect(
     backends: &[ValidBackend],
-    storage: Option<&Storage>,
+    storage: &Storage,
     claims: &BTreeMap<BucketClaim, StackKey>,
     faults: &mut Vec<Violation>,
 ) -> Vec<Bucket> {
@@ -27,14 +28,22 @@ pub(super) fn collect(
             if let Err(why) = allowed(name) {
                 faults.push(Violation::new(Reason::InvalidBucketName, field, format!("`{name}` {why}")));
             } else if let Some(other) = buckets.iter().find(|bucket| bucket.name == *name) {
-                let message = format!("bucket {name} is already used for {}; give each purpose its own bucket", other.purpose);
+                let message = format!(
+                    "bucket {name} is already used for {}; give each purpose its own bucket",
+                    other.purpose
+                );
                 faults.push(Violation::new(Reason::BucketConflict, field, message));
             } else if let Some(owner) = claimed(name, storage, claims) {
-                let message =
-                    format!("bucket {name} belongs to the older stack {owner}; use another environment, prefix or bucket name");
+                let message = format!(
+                    "bucket {name} belongs to the older stack {owner}; use another environment, prefix or bucket name"
+                );
                 faults.push(Violation::new(Reason::BucketConflict, field, message));
             } else {
-                buckets.push(Bucket { name: name.clone(), purpose });
+                buckets.push(Bucket {
+                    name: name.clone(),
+                    purpose,
+                    reserved_keys: backend.backend.reserved_keys(),
+                });
             }
         }
     }
@@ -43,10 +52,45 @@ pub(super) fn collect(
 
 fn claimed<'a>(
     bucket: &str,
-    storage: Option<&Storage>,
+    storage: &Storage,
     claims: &'a BTreeMap<BucketClaim, StackKey>,
 ) -> Option<&'a StackKey> {
-    claims.get(&BucketClaim { endpoint: storage?.endpoint.clone(), bucket: bucket.to_owned() })
+    claims.get(&BucketClaim { endpoint: storage.endpoint.clone(), bucket: bucket.to_owned() })
+}
+
+/// The buckets that a stack claims, whether or not its spec is valid.
+pub fn claims(spec: &StackSpec) -> Vec<BucketClaim> {
+    let endpoint = spec.object_storage.endpoint.trim_end_matches('/');
+    let named = |backend, purpose, over: Option<&BucketOverride>| BucketClaim {
+        endpoint: endpoint.to_owned(),
+        bucket: name_of(spec, backend, purpose, over),
+    };
+    let mut claims = Vec::new();
+    if let Some(traces) = &spec.traces {
+        let buckets = traces.buckets.clone().unwrap_or_default();
+        claims.push(named(Backend::Tempo, "blocks", buckets.blocks.as_ref()));
+    }
+    if let Some(metrics) = &spec.metrics {
+        let buckets = metrics.buckets.clone().unwrap_or_default();
+        for (purpose, over) in
+            [("blocks", buckets.blocks), ("ruler", buckets.ruler), ("alertmanager", buckets.alertmanager)]
+        {
+            claims.push(named(Backend::Mimir, purpose, over.as_ref()));
+        }
+    }
+    claims
+}
+
+/// Name of a bucket: the given one, or `{prefix}-{signal}-{environment}-{purpose}`.
+pub(super) fn name_of(
+    spec: &StackSpec,
+    backend: Backend,
+    purpose: &str,
+    over: Option<&BucketOverride>,
+) -> String {
+    over.and_then(|over| over.name.clone()).unwrap_or_else(|| {
+        format!("{}-{}-{}-{purpose}", spec.object_storage.buckets.prefix, backend.signal(), spec.environment)
+    })
 }
 
 /// The rules of S3 for general purpose buckets ("Bucket naming rules" of Amazon's guide), which SeaweedFS keeps too.
@@ -57,7 +101,9 @@ fn allowed(name: &str) -> Result<(), &'static str> {
     if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.') {
         return Err("has other characters than a-z, 0-9, - and .");
     }
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !name.ends_with(|c: char| c.is_ascii_alphanumeric())
+    {
         return Err("must begin and end with a letter or a digit");
     }
     if name.contains("..") || name.contains(".-") || name.contains("-.") {

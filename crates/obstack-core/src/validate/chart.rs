@@ -9,67 +9,51 @@ use crate::{
     violation::Violation,
 };
 
-/// Decides chart, version, source and digest.
+/// Decides chart, version, source and digest. With a fault the chart is still the one that was asked for, so that the
+/// rest of the spec can be checked.
 pub(super) fn resolve(
     backend: Backend,
     name: &'static str,
     spec: Option<&Chart>,
     facts: &Facts,
     faults: &mut Vec<Violation>,
-) -> Option<ChartRef> {
+) -> ChartRef {
     let field = format!("spec.{}.chart", backend.signal());
-    let minor = facts.cluster.minor;
-    let source = spec.and_then(|chart| chart.source).unwrap_or(facts.default_chart_source);
-    let asked = spec.and_then(|chart| chart.version.as_deref());
-    let given = spec.and_then(|chart| chart.digest.as_deref()).map(|digest| digest.trim_start_matches("sha256:").to_owned());
-    let entry = match asked {
+    let silent = Chart::default();
+    let spec = spec.unwrap_or(&silent);
+    let source = spec.source.unwrap_or(facts.default_chart_source);
+    let given = spec.digest.as_deref().map(|digest| digest.trim_start_matches("sha256:").to_owned());
+    let entry = match spec.version.as_deref() {
         Some(version) => catalog::entry(name, version),
-        None => catalog::preferred(name, minor),
+        None => catalog::preferred(name, facts.cluster.minor),
     };
-    if let Some(entry) = entry.filter(|entry| entry.oldest_kubernetes > minor) {
-        faults.push(too_new(&field, entry, facts));
-        return None;
-    }
-    let Some(entry) = entry else {
-        return unknown(&field, name, asked.unwrap_or_default(), source, spec, given, faults);
-    };
-    Some(ChartRef {
-        name: name.to_owned(),
-        version: entry.version.to_owned(),
-        app_version: Some(entry.app_version.to_owned()),
-        source,
-        repository: spec.and_then(|chart| chart.repository.clone()).unwrap_or_else(|| entry.repository.to_owned()),
-        sha256: Some(given.unwrap_or_else(|| entry.sha256.to_owned())),
-    })
-}
-
-/// A version outside the catalog: only upstream, and only with a digest.
-fn unknown(
-    field: &str,
-    name: &str,
-    version: &str,
-    source: ChartSource,
-    spec: Option<&Chart>,
-    digest: Option<String>,
-    faults: &mut Vec<Violation>,
-) -> Option<ChartRef> {
+    let version = spec.version.as_deref().or(entry.map(|entry| entry.version)).unwrap_or_default();
     let known = catalog::versions(name);
-    let mut refuse = |why: String| {
-        faults.push(Violation::new(Reason::ChartUnknown, field, why));
-        None
-    };
-    if source == ChartSource::Bundled {
-        return refuse(format!("{name} {version} is not bundled with the operator; bundled are {known}"));
+    match entry {
+        Some(entry) if entry.oldest_kubernetes > facts.cluster.minor => faults.push(too_new(&field, entry, facts)),
+        Some(_) => {}
+        None if source == ChartSource::Bundled => {
+            let why = format!("{name} {version} is not bundled with the operator; bundled are {known}");
+            faults.push(Violation::new(Reason::ChartUnknown, field, why));
+        }
+        None if given.is_none() => {
+            let why = format!(
+                "{name} {version} is not in the catalog ({known}); use one of these, or set digest to the sha256 of the chart archive"
+            );
+            faults.push(Violation::new(Reason::ChartUnknown, field, why));
+        }
+        None => {}
     }
-    let Some(sha256) = digest else {
-        return refuse(format!(
-            "{name} {version} is not in the catalog ({known}); use one of these, or set digest to the sha256 of the chart archive"
-        ));
-    };
-    let repository = spec
-        .and_then(|chart| chart.repository.clone())
-        .or_else(|| catalog::CATALOG.iter().find(|entry| entry.name == name).map(|entry| entry.repository.to_owned()))?;
-    Some(ChartRef { name: name.to_owned(), version: version.to_owned(), app_version: None, source, repository, sha256: Some(sha256) })
+    let of_name = || catalog::CATALOG.iter().find(|entry| entry.name == name);
+    let repository = spec.repository.clone().or_else(|| Some(entry.or_else(of_name)?.repository.to_owned()));
+    ChartRef {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        app_version: entry.map(|entry| entry.app_version.to_owned()),
+        source,
+        repository: repository.unwrap_or_default(),
+        sha256: given.or_else(|| Some(entry?.sha256.to_owned())),
+    }
 }
 
 fn too_new(field: &str, entry: &CatalogEntry, facts: &Facts) -> Violation {

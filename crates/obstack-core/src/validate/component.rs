@@ -1,6 +1,8 @@
 //! One component: how many, how big, with which volume.
 
-use obstack_api::{Amounts, Component, CpuLimits, MemoryLimits, Quantity, Reason, ResourcePolicy, VolumeKind};
+use obstack_api::{
+    Amounts, Component, CpuLimits, MemoryLimits, Quantity, Reason, ResourcePolicy, VolumeKind,
+};
 
 use crate::{
     backends::role::{DataVolume, Role},
@@ -23,7 +25,11 @@ pub(super) fn validate(
         None => role.replicas,
         Some(Ok(replicas)) => replicas,
         Some(Err(_)) => {
-            faults.push(Violation::new(Reason::InvalidSpec, format!("{field}.replicas"), "is negative; write 0 to leave it out"));
+            faults.push(Violation::new(
+                Reason::InvalidSpec,
+                format!("{field}.replicas"),
+                "is negative; write 0 to leave it out",
+            ));
             0
         }
     };
@@ -52,13 +58,22 @@ fn amount(field: &str, written: Option<&Quantity>, default: &str, faults: &mut V
     let Some(written) = written else { return default.to_owned() };
     match Amount::parse(written.as_str()) {
         Ok(amount) if amount > Amount::ZERO => {}
-        Ok(_) => faults.push(Violation::new(Reason::InvalidQuantity, field, "is 0; a container without a request is the first to be evicted")),
+        Ok(_) => faults.push(Violation::new(
+            Reason::InvalidQuantity,
+            field,
+            "is 0; a container without a request is the first to be evicted",
+        )),
         Err(fault) => faults.push(Violation::new(Reason::InvalidQuantity, field, fault.to_string())),
     }
     written.as_str().to_owned()
 }
 
-fn cpu_limit(at: &str, limits: &Amounts, policy: ResourcePolicy, faults: &mut Vec<Violation>) -> Option<String> {
+fn cpu_limit(
+    at: &str,
+    limits: &Amounts,
+    policy: ResourcePolicy,
+    faults: &mut Vec<Violation>,
+) -> Option<String> {
     let limit = limits.cpu.as_ref()?;
     let field = format!("{at}.limits.cpu");
     if policy.cpu_limits == CpuLimits::Forbid {

@@ -10,8 +10,11 @@ mod component;
 mod overrides;
 mod storage;
 
+pub use self::buckets::claims;
+
 use obstack_api::{
-    DatasourceProvider, Datasources as DatasourcesSpec, ObservabilityStack, Platform, PodDisruptionBudgets, Reason,
+    DatasourceProvider, Datasources as DatasourcesSpec, ObservabilityStack, Platform, PodDisruptionBudgets,
+    Reason,
 };
 
 use crate::{
@@ -36,33 +39,43 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
             format!("has {} characters, at most 40 fit into the names derived from it; make a stack with a shorter name", key.name.len()),
         ));
     }
+    if key.name.contains('.') {
+        let message = "contains a dot, which no name of a Service may; make a stack without one";
+        faults.push(Violation::new(Reason::InvalidSpec, "metadata.name", message));
+    }
     let spec = &stack.spec;
     if spec.traces.is_none() && spec.metrics.is_none() {
-        faults.push(Violation::new(Reason::InvalidSpec, "spec", "no backend is configured; set traces or metrics"));
+        faults.push(Violation::new(
+            Reason::InvalidSpec,
+            "spec",
+            "no backend is configured; set traces or metrics",
+        ));
     }
     let storage = storage::validate(&spec.object_storage, &facts.secrets, &mut faults);
     let backends = [
         spec.traces.as_ref().map(|traces| backend::traces(spec, traces, facts, &mut faults)),
         spec.metrics.as_ref().map(|metrics| backend::metrics(spec, metrics, facts, &mut faults)),
     ];
-    let backends: Vec<_> = backends.into_iter().flatten().flatten().collect();
+    let backends: Vec<_> = backends.into_iter().flatten().collect();
     let openshift = match spec.platform {
         Platform::Auto => facts.cluster.openshift,
         Platform::Kubernetes => false,
         Platform::OpenShift => true,
     };
     for backend in &backends {
-        if let (Some(user), Some(storage)) = (&backend.values, &storage) {
-            let release = key.release(backend.backend);
-            let ours = backends::values(backend, &Setting { release: &release, storage, openshift });
-            overrides::owned_keys(backend.backend, user, &ours, &mut faults);
-        }
+        let Some(user) = &backend.values else { continue };
+        let release = key.release(backend.backend);
+        let setting =
+            Setting { release: &release, namespace: &key.namespace, storage: &storage, openshift };
+        overrides::owned_keys(backend.backend, user, &backends::values(backend, &setting), &mut faults);
     }
-    let buckets = buckets::collect(&backends, storage.as_ref(), &facts.claimed_buckets, &mut faults);
+    let buckets = buckets::collect(&backends, &storage, &facts.claimed_buckets, &mut faults);
     let datasources = spec.grafana.as_ref().and_then(|grafana| grafana.datasources.as_ref());
     let datasources = datasources.and_then(|wanted| datasources_of(wanted, &key));
-    match storage {
-        Some(storage) if faults.is_empty() => Ok(ValidStack {
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(ValidStack {
             uid: stack.metadata.uid.clone().unwrap_or_default(),
             environment: spec.environment.clone(),
             deletion_policy: spec.deletion_policy,
@@ -75,9 +88,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
             backends,
             datasources,
             key,
-        }),
-        _ => Err(faults),
-    }
+    })
 }
 
 fn datasources_of(wanted: &DatasourcesSpec, key: &StackKey) -> Option<Datasources> {

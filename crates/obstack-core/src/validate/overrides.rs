@@ -4,13 +4,17 @@ use obstack_api::{CpuLimits, Patch, Reason, ResourcePolicy};
 use serde_json::{Map, Value};
 
 use crate::{
-    backends::{Backend, values::{Values, leaves}},
+    backends::{
+        Backend,
+        values::{Values, leaves},
+    },
     valid::ValidPatch,
     violation::Violation,
 };
 
 /// What to do about a CPU limit in an override.
-const NO_CPU_LIMIT: &str = "sets a CPU limit, which resourcePolicy.cpuLimits forbids; remove it, or set cpuLimits: Allow";
+const NO_CPU_LIMIT: &str =
+    "sets a CPU limit, which resourcePolicy.cpuLimits forbids; remove it, or set cpuLimits: Allow";
 
 /// Checks the values that need no knowledge of the operator's own.
 pub(super) fn values(
@@ -21,7 +25,9 @@ pub(super) fn values(
 ) -> Option<Map<String, Value>> {
     let values = values?;
     if policy.cpu_limits == CpuLimits::Forbid {
-        for path in leaves(values).iter().filter(|path| path.ends_with(&["limits".to_owned(), "cpu".to_owned()])) {
+        for path in
+            leaves(values).iter().filter(|path| path.ends_with(&["limits".to_owned(), "cpu".to_owned()]))
+        {
             let field = format!("spec.{}.values.{}", backend.signal(), path.join("."));
             faults.push(Violation::new(Reason::OverrideViolatesPolicy, field, NO_CPU_LIMIT));
         }
@@ -30,7 +36,12 @@ pub(super) fn values(
 }
 
 /// Refuses values that the typed API owns: there is one source of truth.
-pub(super) fn owned_keys(backend: Backend, user: &Map<String, Value>, ours: &Values, faults: &mut Vec<Violation>) {
+pub(super) fn owned_keys(
+    backend: Backend,
+    user: &Map<String, Value>,
+    ours: &Values,
+    faults: &mut Vec<Violation>,
+) {
     for path in leaves(user) {
         if let Some(entry) = ours.owner_of(&path) {
             let field = format!("spec.{}.values.{}", backend.signal(), path.join("."));
@@ -57,8 +68,11 @@ pub(super) fn patches(
         if policy.cpu_limits == CpuLimits::Forbid && patch.operations.iter().any(sets_cpu_limit) {
             faults.push(Violation::new(Reason::OverrideViolatesPolicy, &field, NO_CPU_LIMIT));
         }
-        if let Some(path) = patch.operations.iter().filter_map(|op| op["path"].as_str()).find(|path| is_identity(path)) {
-            let message = format!("changes {path}, by which the operator knows the object; remove the operation");
+        if let Some(path) =
+            patch.operations.iter().filter_map(|op| op["path"].as_str()).find(|path| is_identity(path))
+        {
+            let message =
+                format!("changes {path}, by which the operator knows the object; remove the operation");
             faults.push(Violation::new(Reason::InvalidPatch, &field, message));
         }
         match serde_json::from_value(Value::Array(patch.operations.clone())) {
@@ -88,7 +102,10 @@ fn sets_cpu_limit(operation: &Value) -> bool {
 
 fn has_cpu_limit(value: &Value) -> bool {
     match value {
-        Value::Object(map) => map.get("limits").is_some_and(|limits| limits.get("cpu").is_some()) || map.values().any(has_cpu_limit),
+        Value::Object(map) => {
+            map.get("limits").is_some_and(|limits| limits.get("cpu").is_some())
+                || map.values().any(has_cpu_limit)
+        }
         Value::Array(list) => list.iter().any(has_cpu_limit),
         _ => false,
     }
@@ -96,6 +113,14 @@ fn has_cpu_limit(value: &Value) -> bool {
 
 /// Whether a path names what an object is known by.
 fn is_identity(path: &str) -> bool {
-    ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace", "/metadata/ownerReferences", "/metadata"].contains(&path)
+    [
+        "/apiVersion",
+        "/kind",
+        "/metadata/name",
+        "/metadata/namespace",
+        "/metadata/ownerReferences",
+        "/metadata",
+    ]
+    .contains(&path)
         || path.starts_with("/metadata/ownerReferences/")
 }

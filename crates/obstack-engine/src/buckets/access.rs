@@ -83,6 +83,7 @@ impl Deadlines {
 /// Builds the SDK client. Sends nothing.
 pub(super) fn sdk_client(access: &Access, deadlines: Deadlines) -> Result<aws_sdk_s3::Client, StorageError> {
     let https = check_endpoint(&access.endpoint)?;
+    check_keys(access)?;
     let http_client = http_client(access, https)?;
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -169,4 +170,26 @@ fn check_endpoint(endpoint: &str) -> Result<bool, StorageError> {
         return Err(invalid("its port is not between 1 and 65535"));
     }
     Ok(https)
+}
+
+/// Refuses keys and regions that cannot stand in a header: the SDK panics on them. A line break at the end of a key
+/// is what a Secret made with `echo` has, and the pods would meet it too, so it is told and not cut off.
+fn check_keys(access: &Access) -> Result<(), StorageError> {
+    let endpoint = access.endpoint.clone();
+    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
+    if !access.region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        || access.region.is_empty()
+    {
+        return Err(StorageError::invalid_endpoint(
+            &endpoint,
+            "its region is not letters, digits and hyphens",
+        ));
+    }
+    if !plain(&access.access_key) {
+        return Err(StorageError::AccessKeyUnusable { endpoint });
+    }
+    if !plain(access.secret_key.expose()) {
+        return Err(StorageError::SecretKeyUnusable { endpoint });
+    }
+    Ok(())
 }

@@ -11,8 +11,8 @@ use super::access::{self, Access, Deadlines};
 use super::failure::{Attempt, Failure};
 use super::marker::Claim;
 
-/// Objects of the probe live below this key.
-const PROBE_PREFIX: &str = ".obstack/probe/";
+/// Beginning of the keys that are the operator's, where the caller names no other.
+const RESERVED: &str = "obstack-";
 
 /// What may be done to get a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub enum Ensured {
 pub struct Client {
     s3: aws_sdk_s3::Client,
     place: Arc<Place>,
+    reserved: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -66,7 +67,20 @@ impl Client {
                 region: access.region.clone(),
                 operation_deadline: deadlines.operation,
             }),
+            reserved: RESERVED.into(),
         })
+    }
+
+    /// The same client with another beginning for the keys that are the operator's: where the backend that owns a
+    /// bucket takes what stands at its root for tenants, the operator must write where it does not look.
+    #[must_use]
+    pub fn reserving(&self, keys: &str) -> Self {
+        Self { reserved: keys.into(), ..self.clone() }
+    }
+
+    /// A key of the operator's.
+    pub(super) fn reserved(&self, name: &str) -> String {
+        format!("{}{name}", self.reserved)
     }
 
     /// Sees to it that `bucket` exists and is claimed by `owner`, as far as `policy` allows.
@@ -104,10 +118,10 @@ impl Client {
     }
 
     /// Proves that objects can be written, read back and deleted in `bucket`: one small object at
-    /// `.obstack/probe/<name>`. `name` must differ between callers that run at the same time.
+    /// `<reserved>probe-<name>`. `name` must differ between callers that run at the same time.
     pub async fn probe(&self, bucket: &str, name: &str) -> Result<(), StorageError> {
         self.check_name(bucket)?;
-        let key = format!("{PROBE_PREFIX}{name}");
+        let key = self.reserved(&format!("probe-{name}"));
         let written = format!("obstack probe {name}\n").into_bytes();
         self.s3
             .put_object()
@@ -134,20 +148,23 @@ impl Client {
     async fn exists(&self, bucket: &str) -> Result<bool, StorageError> {
         let attempt = self.attempt(bucket, "HeadBucket");
         let Err(error) = self.s3.head_bucket().bucket(bucket).send().await else { return Ok(true) };
-        match attempt.failure(&error) {
-            Failure::Answer(answer) if answer.status == 404 => return Ok(false),
-            // An answer to HEAD has no body, so an unknown key, a wrong one and a missing right look the same.
-            // A list of at most one key gets an answer with a code.
-            Failure::Answer(answer) if answer.status < 500 => {}
+        let missing = match attempt.failure(&error) {
+            // An answer to HEAD has no body, so an unknown key, a wrong one and a missing right look the same: 403,
+            // and with VersityGW an unknown key looks like a missing bucket. A list of at most one key has a code.
+            Failure::Answer(answer) if answer.status < 500 => answer.status == 404,
             Failure::Answer(answer) => return Err(attempt.answered(&answer)),
             Failure::Other(error) => return Err(error),
-        }
+        };
         let attempt = self.attempt(bucket, "ListObjectsV2");
         match self.s3.list_objects_v2().bucket(bucket).max_keys(1).send().await {
             Ok(_) => Ok(true),
             Err(error) => match attempt.failure(&error) {
-                Failure::Answer(answer) if answer.code.as_deref() == Some("NoSuchBucket") => Ok(false),
-                Failure::Answer(answer) => Err(attempt.answered(&answer)),
+                Failure::Answer(answer) => match answer.code.as_deref() {
+                    Some("NoSuchBucket") => Ok(false),
+                    // These keys may not list, and HEAD was plain enough.
+                    Some("AccessDenied") if missing => Ok(false),
+                    _ => Err(attempt.answered(&answer)),
+                },
                 Failure::Other(error) => Err(error),
             },
         }

@@ -70,13 +70,31 @@ pub enum StorageError {
     /// The server knows the access key, and the signature is wrong.
     #[error(
         "{operation} at {endpoint}: the access key is known but the signature is wrong; check the secret key in the \
-         Secret of spec.objectStorage.credentials (a trailing line break counts)"
+         Secret of spec.objectStorage.credentials"
     )]
     SignatureRejected {
         /// URL of the S3 API.
         endpoint: String,
         /// The S3 operation that was tried.
         operation: &'static str,
+    },
+    /// The access key cannot be one.
+    #[error(
+        "the access key for {endpoint} is empty or holds a space or a line break; write the access key in the Secret of \
+         spec.objectStorage.credentials again (`echo` adds a line break, `printf %s` does not)"
+    )]
+    AccessKeyUnusable {
+        /// URL of the S3 API.
+        endpoint: String,
+    },
+    /// The secret key cannot be one.
+    #[error(
+        "the secret key for {endpoint} is empty or holds a space or a line break; write the secret key in the Secret of \
+         spec.objectStorage.credentials again (`echo` adds a line break, `printf %s` does not)"
+    )]
+    SecretKeyUnusable {
+        /// URL of the S3 API.
+        endpoint: String,
     },
     /// The keys are good, and may not do this.
     #[error(
@@ -178,8 +196,8 @@ impl StorageError {
             Self::TlsVerificationFailed { .. } | Self::InvalidAuthority { .. } => {
                 Reason::TLSVerificationFailed
             }
-            Self::AccessKeyRejected { .. } => Reason::AccessKeyRejected,
-            Self::SignatureRejected { .. } => Reason::SignatureRejected,
+            Self::AccessKeyRejected { .. } | Self::AccessKeyUnusable { .. } => Reason::AccessKeyRejected,
+            Self::SignatureRejected { .. } | Self::SecretKeyUnusable { .. } => Reason::SignatureRejected,
             Self::AccessDenied { .. } => Reason::AccessDenied,
             Self::NoSuchBucket { .. } => Reason::NoSuchBucket,
             Self::BucketExists { .. } => Reason::BucketExists,

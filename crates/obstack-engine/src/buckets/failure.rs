@@ -70,7 +70,10 @@ impl Attempt<'_> {
         let (endpoint, bucket) = (self.endpoint.to_owned(), self.bucket.to_owned());
         let operation = self.operation;
         match (answer.code.as_deref(), answer.status) {
-            (Some("InvalidAccessKeyId"), _) => StorageError::AccessKeyRejected { endpoint, operation },
+            // The second one is VersityGW's, with 404.
+            (Some("InvalidAccessKeyId" | "XAdminUserNotFound"), _) => {
+                StorageError::AccessKeyRejected { endpoint, operation }
+            }
             (Some("SignatureDoesNotMatch"), _) => StorageError::SignatureRejected { endpoint, operation },
             (Some("NoSuchBucket"), _) => StorageError::NoSuchBucket { endpoint, bucket },
             (Some("InvalidBucketName"), _) => StorageError::InvalidBucketName { endpoint, bucket },

@@ -6,8 +6,6 @@ use super::StorageError;
 use super::client::Client;
 use super::failure::Failure;
 
-/// Key of the claim.
-pub(super) const OWNER_KEY: &str = ".obstack/owner";
 /// A longer object is not a claim of ours, in bytes.
 const OWNER_LIMIT: usize = 1024;
 
@@ -26,7 +24,7 @@ impl Client {
     /// Who has the bucket.
     pub(super) async fn claim(&self, bucket: &str, owner: &str) -> Result<Claim, StorageError> {
         let attempt = self.attempt(bucket, "GetObject");
-        Ok(match self.read(attempt, OWNER_KEY, OWNER_LIMIT).await? {
+        Ok(match self.read(attempt, &self.reserved("owner"), OWNER_LIMIT).await? {
             None => Claim::None,
             Some(bytes) if bytes.trim_ascii() == owner.trim().as_bytes() => Claim::Ours,
             Some(bytes) => Claim::Other(readable(&bytes)),
@@ -38,7 +36,7 @@ impl Client {
         let attempt = self.attempt(bucket, "PutObject");
         let put = || {
             let body = ByteStream::from(owner.trim().as_bytes().to_vec());
-            self.s3().put_object().bucket(bucket).key(OWNER_KEY).content_type("text/plain").body(body)
+            self.s3().put_object().bucket(bucket).key(self.reserved("owner")).content_type("text/plain").body(body)
         };
         let Err(error) = put().if_none_match("*").send().await else { return Ok(()) };
         match attempt.failure(&error) {
@@ -89,6 +87,6 @@ fn readable(bytes: &[u8]) -> String {
         Ok(text) if !text.is_empty() && text.len() <= 300 && bytes.iter().all(plain) => {
             format!("stack {text}")
         }
-        _ => format!("somebody whose claim ({OWNER_KEY}) cannot be read"),
+        _ => format!("somebody whose claim cannot be read"),
     }
 }

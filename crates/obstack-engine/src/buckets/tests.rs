@@ -42,7 +42,7 @@ fn server(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mute
         let mut hanging = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
             let mut head = Vec::new();
             let mut byte = [0_u8];
             while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
@@ -77,6 +77,15 @@ fn coded(status: u16, code: &str) -> String {
     )
 }
 
+/// A server without the bucket: `answer` is for all that is neither HEAD nor the list.
+fn without_bucket(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    server(move |head| match head {
+        head if head.starts_with("head") => http(404, ""),
+        head if head.starts_with("get") && head.contains("list-type") => coded(404, "NoSuchBucket"),
+        head => answer(head),
+    })
+}
+
 /// HEAD answers 403, which says nothing, and the list says `code`.
 fn forbidden(code: &'static str) -> String {
     server(move |head| if head.starts_with("head") { http(403, "") } else { coded(403, code) }).0
@@ -99,6 +108,7 @@ async fn a_403_without_a_code_is_told_apart_by_a_list() {
         ("SignatureDoesNotMatch", Reason::SignatureRejected),
         ("AccessDenied", Reason::AccessDenied),
         ("RequestTimeTooSkewed", Reason::StorageFailed),
+        ("XAdminUserNotFound", Reason::AccessKeyRejected),
     ] {
         let error = failure(&forbidden(code)).await;
         assert_eq!(error.reason(), reason, "{error}");
@@ -107,23 +117,38 @@ async fn a_403_without_a_code_is_told_apart_by_a_list() {
 
 #[tokio::test]
 async fn a_missing_bucket_is_made_and_claimed() {
-    let (url, seen) = server(|head| if head.starts_with("head") { http(404, "") } else { http(200, "") });
+    let (url, seen) = without_bucket(|_| http(200, ""));
     assert_eq!(client(&url).ensure(BUCKET, US, MAKE).await.unwrap(), Ensured::Created);
     let seen = seen.lock().unwrap();
     let verbs: Vec<_> =
         seen.iter().map(|line| line.split('?').next().unwrap().replace(" http/1.1", "")).collect();
     assert_eq!(
         verbs,
-        [format!("head /{BUCKET}"), format!("put /{BUCKET}"), format!("put /{BUCKET}/.obstack/owner")]
+        [
+            format!("head /{BUCKET}/"),
+            format!("get /{BUCKET}/"),
+            format!("put /{BUCKET}/"),
+            format!("put /{BUCKET}/obstack-owner")
+        ]
     );
 }
 
 #[tokio::test]
 async fn a_missing_bucket_is_not_made_without_leave() {
-    let (url, seen) = server(|_| http(404, ""));
+    let (url, seen) = without_bucket(|_| http(200, ""));
     let error = client(&url).ensure(BUCKET, US, Policy { create: false, adopt: true }).await.unwrap_err();
     assert_eq!(error.reason(), Reason::NoSuchBucket);
-    assert_eq!(seen.lock().unwrap().len(), 1);
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn keys_that_may_make_buckets_but_not_list_them_still_make_one() {
+    let (url, _) = server(|head| match head {
+        head if head.starts_with("head") => http(404, ""),
+        head if head.starts_with("get") => coded(403, "AccessDenied"),
+        _ => http(200, ""),
+    });
+    assert_eq!(client(&url).ensure(BUCKET, US, MAKE).await.unwrap(), Ensured::Created);
 }
 
 #[tokio::test]
@@ -134,8 +159,7 @@ async fn the_answers_to_create_are_told_apart() {
         (400, "InvalidBucketName", Reason::InvalidBucketName),
         (400, "<b>never-show</b>", Reason::StorageFailed),
     ] {
-        let (url, _) =
-            server(move |head| if head.starts_with("head") { http(404, "") } else { coded(status, code) });
+        let (url, _) = without_bucket(move |_| coded(status, code));
         assert_eq!(failure(&url).await.reason(), reason, "{code}");
     }
 }
@@ -281,12 +305,21 @@ async fn a_bad_name_is_refused_before_anything_is_sent() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn keys_with_line_breaks_are_an_error_and_no_panic() {
-    let (url, _) = server(|_| http(200, ""));
-    let broken = Access { access_key: "AKID\n".to_owned(), ..access(&url) };
-    let error = Client::new(&broken).unwrap().ensure(BUCKET, US, MAKE).await.unwrap_err();
-    assert!(!error.to_string().contains("AKID"), "{error}");
+#[test]
+fn keys_that_cannot_stand_in_a_header_are_an_error_and_no_panic() {
+    for broken in ["", "never-show\n", "never show", "never-sh\u{f6}w"] {
+        let key = Access { access_key: broken.to_owned(), ..access("http://s3:8333") };
+        let secret = Access { secret_key: Secret::new(broken), ..access("http://s3:8333") };
+        for (access, reason) in [(key, Reason::AccessKeyRejected), (secret, Reason::SignatureRejected)] {
+            let error = Client::new(&access).unwrap_err();
+            assert_eq!(error.reason(), reason);
+            assert!(!error.to_string().contains("never"), "{error}");
+        }
+    }
+    for region in ["", "eu west", "eu\n", "eu/1"] {
+        let access = Access { region: region.to_owned(), ..access("http://s3:8333") };
+        assert_eq!(Client::new(&access).unwrap_err().reason(), Reason::InvalidEndpoint);
+    }
 }
 
 #[test]

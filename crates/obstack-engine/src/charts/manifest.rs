@@ -7,8 +7,9 @@
 use serde_json::Value;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-/// Deepest nesting of a rendered object.
-const DEPTH: usize = 100;
+/// Deepest nesting of a rendered object. The reader is recursive: 100 levels overflow the 2 MiB stack of a thread in a
+/// debug build. A pod template in a List needs about 20.
+const DEPTH: usize = 48;
 /// Most documents of one chart.
 const DOCUMENTS: usize = 1000;
 /// Whole numbers up to here are exact as a float.
@@ -26,6 +27,7 @@ pub(super) fn objects(text: &str) -> Result<Vec<Value>, Unreadable> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH,
+            flow_nesting_limit: DEPTH,
             max_documents: DOCUMENTS,
             // No chart needs them in an object, and with them a small text can be a huge object.
             max_anchors: 0,

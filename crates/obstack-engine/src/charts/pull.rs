@@ -12,7 +12,7 @@ use super::process::{self, Run, Unfinished};
 use super::store::{ChartRequest, Located, StoreConfig, archive_located, blocking, unavailable};
 
 /// For one pull, the index of the repository included.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How a company's network is crossed. A pull is the only run of helm that needs a network, so only it gets these.
 const NETWORK: [&str; 8] = [

@@ -12,7 +12,7 @@ use super::pull::Pull;
 use super::{ChartError, Source};
 
 /// Which chart is meant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChartRequest {
     /// Name of the chart, such as `tempo`.
     pub name: String,
@@ -52,14 +52,18 @@ pub struct StoreConfig {
     pub helm: PathBuf,
 }
 
+/// Where a bundled chart says which further versions of the upstream chart it stands for: the values of each give the
+/// objects that its own version would give.
+const ALSO_SERVES: &str = "/annotations/obstack.dev~1also-serves";
+
 type Flight = BoxFuture<'static, Result<Located, ChartError>>;
 
 /// Finds charts. Cheap to clone; clones share their pulls.
 #[derive(Clone)]
 pub struct Store {
     config: Arc<StoreConfig>,
-    /// Pulls that are going on. Weak, so that a pull that nobody waits for any more ends.
-    flights: Arc<Mutex<HashMap<ChartRequest, WeakShared<Flight>>>>,
+    /// Pulls that are going on, by what is asked for. Weak, so that a pull that nobody waits for any more ends.
+    flights: Arc<Mutex<HashMap<String, WeakShared<Flight>>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -97,16 +101,17 @@ impl Store {
 
     /// From the cache, or by a pull that all who ask at the same time share.
     async fn pulled(&self, request: &ChartRequest, digest: String) -> Result<Located, ChartError> {
+        let key = format!("{request:?}");
         let flight: Shared<Flight> = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             flights.retain(|_, flight| flight.upgrade().is_some());
-            if let Some(flight) = flights.get(request).and_then(WeakShared::upgrade) {
+            if let Some(flight) = flights.get(&key).and_then(WeakShared::upgrade) {
                 flight
             } else {
                 let pull = Pull { config: Arc::clone(&self.config), request: request.clone(), digest };
                 let flight = pull.locate().boxed().shared();
                 if let Some(weak) = flight.downgrade() {
-                    flights.insert(request.clone(), weak);
+                    flights.insert(key, weak);
                 }
                 flight
             }
@@ -139,9 +144,10 @@ fn bundled(folder: &Path, request: &ChartRequest) -> Result<Located, ChartError>
         );
         return Err(unavailable(request, &source, detail));
     }
-    let found = version_of(&path).map_err(|detail| unavailable(request, &source, detail))?;
-    if found != request.version {
-        let detail = format!("{} is version {found}; use that version, or source Upstream", path.display());
+    let found = versions_of(&path).map_err(|detail| unavailable(request, &source, detail))?;
+    if !found.contains(&request.version) {
+        let detail =
+            format!("{} stands for version {}; use one of these, or source Upstream", path.display(), found.join(", "));
         return Err(unavailable(request, &source, detail));
     }
     folder_located(request, &path, &source)
@@ -221,14 +227,16 @@ fn located(request: &ChartRequest, path: &Path, digest: String, source: &str) ->
     Ok(Located { name: request.name.clone(), version: request.version.clone(), path, digest })
 }
 
-/// The version that the `Chart.yaml` of an unpacked chart gives.
-fn version_of(folder: &Path) -> Result<String, String> {
+/// The versions that the `Chart.yaml` of an unpacked chart stands for: its own first.
+fn versions_of(folder: &Path) -> Result<Vec<String>, String> {
     let file = folder.join("Chart.yaml");
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let chart: serde_json::Value =
         serde_saphyr::from_str(&text).map_err(|_| format!("{} is not YAML", file.display()))?;
     let version = chart.get("version").and_then(serde_json::Value::as_str);
-    version.map(str::to_owned).ok_or_else(|| format!("{} has no version", file.display()))
+    let version = version.ok_or_else(|| format!("{} has no version", file.display()))?;
+    let also = chart.pointer(ALSO_SERVES).and_then(serde_json::Value::as_str).unwrap_or_default();
+    Ok([version].into_iter().chain(also.split(',').map(str::trim).filter(|v| !v.is_empty())).map(str::to_owned).collect())
 }
 
 /// Refuses what must not become a path or an argument, and gives the digest as bare hex.

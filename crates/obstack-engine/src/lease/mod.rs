@@ -37,6 +37,7 @@ use self::{
     store::{Refusal, Store},
 };
 pub use self::{guard::WriteGuard, leadership::Leadership};
+use crate::client::explain;
 
 /// What is elected, who we are, and the times.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ pub enum LeaseError {
         retry: Duration,
     },
     /// The API server refused, or could not be reached.
-    #[error("{what} of Lease {namespace}/{name}: {source}")]
+    #[error("{what} of Lease {namespace}/{name}: {}", explain(source))]
     Api {
         /// What was tried.
         what: &'static str,
@@ -96,7 +97,7 @@ pub enum LeaseError {
         /// Name of the Lease.
         name: String,
         /// What came back.
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
     /// The API server did not answer in time.
     #[error("{what} of Lease {namespace}/{name}: no answer within {after:?}")]

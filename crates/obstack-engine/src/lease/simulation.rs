@@ -222,7 +222,9 @@ fn run(seed: u64, processes: usize, minutes: u64, faults: bool) -> Outcome {
                 deliver(&mut server, flight, now, wall);
             }
         }
-        orphans.iter_mut().for_each(|flight| deliver(&mut server, flight, now, now));
+        for flight in &mut orphans {
+            deliver(&mut server, flight, now, now);
+        }
 
         for process in &mut all {
             if faults && dice.one_in(2_000) {
@@ -267,10 +269,10 @@ fn deliver(server: &mut Server, flight: &mut Flight, now: u64, wall: u64) {
 #[test]
 fn at_no_time_may_two_processes_write() {
     let mut leaderships = 0;
-    for seed in 0..200 {
+    for seed in 0..120 {
         leaderships += run(seed, 2 + usize::try_from(seed % 2).unwrap(), 20, true).leaderships;
     }
-    assert!(leaderships > 1_000, "the dice made only {leaderships} leaderships");
+    assert!(leaderships > 600, "the dice made only {leaderships} leaderships");
 }
 
 #[test]

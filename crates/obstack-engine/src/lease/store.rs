@@ -111,9 +111,7 @@ impl Store {
         match self.bounded(what, self.api.patch(&self.name, &params, &Patch::Merge(&patch))).await {
             Ok(lease) => Ok(record(&lease)),
             // Deleted under us: for a creation this would be a missing namespace, for a patch it is the record.
-            Err(Refusal::Failed(LeaseError::Api { source: kube::Error::Api(status), .. }))
-                if status.code == 404 =>
-            {
+            Err(Refusal::Failed(LeaseError::Api { source, .. })) if is_missing(&source) => {
                 Err(Refusal::Conflict)
             }
             Err(refusal) => Err(refusal),
@@ -129,7 +127,9 @@ impl Store {
         match tokio::time::timeout(REQUEST_DEADLINE, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Refusal::Conflict),
-            Ok(Err(source)) => Err(Refusal::Failed(LeaseError::Api { what, namespace, name, source })),
+            Ok(Err(source)) => {
+                Err(Refusal::Failed(LeaseError::Api { what, namespace, name, source: Box::new(source) }))
+            }
             Err(_) => {
                 Err(Refusal::Failed(LeaseError::Deadline { what, namespace, name, after: REQUEST_DEADLINE }))
             }
@@ -139,6 +139,10 @@ impl Store {
     fn seconds(&self) -> i32 {
         i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)
     }
+}
+
+fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 fn record(lease: &Lease) -> Record {

@@ -201,8 +201,8 @@ fn a_leadership_counts_from_when_its_renewal_left() {
 fn a_leader_that_was_paused_past_the_deadline_is_lost_and_no_late_answer_brings_it_back() {
     let mut machine = leader(s(0));
     assert_eq!(machine.decide(s(10)), Decision::Lost);
-    machine.wrote(s(9), s(20), record("me", "t1", 1, "2"));
-    assert_eq!(machine.decide(s(20)), Decision::Lost);
+    machine.wrote(s(9), s(12), record("me", "t1", 1, "2"));
+    assert_eq!(machine.decide(s(12)), Decision::Lost);
     machine.wrote(s(20), s(20), record("me", "t2", 1, "3"));
     machine.observed(s(21), Some(record("", "t2", 1, "4")));
     assert_eq!(machine.decide(s(21)), Decision::Lost);
@@ -214,7 +214,7 @@ fn a_paused_leader_stops_writing_long_before_a_standby_may_begin() {
     let held = record("me", "t0", 1, "1");
     // The standby cannot see the renewal before it was sent, so at 0 s at the earliest.
     standby.observed(s(0), Some(held.clone()));
-    let taken = (0..).map(Duration::from_millis).find(|now| {
+    let taken = (0..60_000).map(Duration::from_millis).find(|now| {
         if standby.decide(*now) == Decision::Observe {
             standby.observed(*now, Some(held.clone()));
         }
@@ -247,4 +247,13 @@ fn another_holder_or_another_epoch_or_a_deleted_record_ends_the_leadership() {
         assert_eq!(machine.decide(s(1)), Decision::Lost, "{seen:?}");
         assert!(machine.leading().is_none());
     }
+}
+
+#[test]
+fn a_candidate_reads_again_after_a_request_that_failed() {
+    let mut machine = machine();
+    machine.observed(s(0), None);
+    machine.failed(s(4));
+    assert!(matches!(machine.decide(s(4)), Decision::Wait { .. }));
+    assert_eq!(machine.decide(s(6)), Decision::Observe);
 }

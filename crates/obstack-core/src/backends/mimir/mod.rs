@@ -18,7 +18,9 @@ pub const ROLES: &[Role] = &[
     Role::stateless("queryFrontend", "query-frontend"),
     Role::stateless("queryScheduler", "query-scheduler").requests("10m", "64Mi"),
     Role::stateless("compactor", "compactor").data(DataVolume::Claim("10Gi")),
-    Role::stateless("storeGateway", "store-gateway").limited(Class::StoreGateway, "2Gi").data(DataVolume::EmptyDir),
+    Role::stateless("storeGateway", "store-gateway")
+        .limited(Class::StoreGateway, "2Gi")
+        .data(DataVolume::EmptyDir),
     Role::stateless("alertmanager", "alertmanager").data(DataVolume::Claim("1Gi")),
     Role::stateless("ruler", "ruler").requests("50m", "128Mi").optional(),
     Role::stateless("overridesExporter", "overrides-exporter").requests("10m", "64Mi").optional(),
@@ -26,4 +28,5 @@ pub const ROLES: &[Role] = &[
 ];
 
 /// Roles without which nothing is written or read.
-pub const REQUIRED: &[&str] = &["distributor", "ingester", "querier", "queryFrontend", "storeGateway", "compactor"];
+pub const REQUIRED: &[&str] =
+    &["distributor", "ingester", "querier", "queryFrontend", "storeGateway", "compactor"];

@@ -3,7 +3,13 @@
 pub mod distributed;
 pub mod monolithic;
 
-use super::role::{Class, DataVolume, Role};
+use super::{
+    Setting,
+    parts::FROM_SECRET,
+    role::{Class, DataVolume, Role},
+    values::Values,
+};
+use crate::{assemble::CA_FILE, valid::ValidBackend};
 
 /// Component that people ask for because Mimir and Loki have one. Tempo has none, in any version.
 pub const STORE_GATEWAY: &str = "storeGateway";
@@ -35,3 +41,22 @@ pub const DISTRIBUTED: &[Role] = &[
 
 /// Roles without which nothing is written or read.
 pub const REQUIRED: &[&str] = &["distributor", "ingester", "querier", "queryFrontend"];
+
+/// Tempo's `storage.trace` block, which both charts take at different paths.
+fn storage(values: &mut Values, at: &str, backend: &ValidBackend, setting: &Setting<'_>) {
+    let store = setting.storage;
+    let bucket = backend.buckets.get("blocks").cloned().unwrap_or_default();
+    values
+        .set(&format!("{at}/backend"), "s3", "spec.objectStorage")
+        .set(&format!("{at}/s3/bucket"), bucket, "spec.traces.buckets.blocks.name")
+        .set(&format!("{at}/s3/endpoint"), store.host.as_str(), "spec.objectStorage.endpoint")
+        .set(&format!("{at}/s3/insecure"), !store.tls, "spec.objectStorage.endpoint")
+        .set(&format!("{at}/s3/region"), store.region.as_str(), "spec.objectStorage.region")
+        .set(&format!("{at}/s3/forcepathstyle"), store.path_style, "spec.objectStorage.forcePathStyle");
+    for key in ["access_key", "secret_key"] {
+        values.reserve(&format!("{at}/s3/{key}"), FROM_SECRET);
+    }
+    if store.ca.is_some() {
+        values.set(&format!("{at}/s3/tls_ca_path"), CA_FILE, "spec.objectStorage.caSecretRef");
+    }
+}

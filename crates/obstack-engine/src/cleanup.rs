@@ -1,0 +1,94 @@
+//! The end of a stack. What lives in its namespace goes with its owner reference; only objects elsewhere need a
+//! finalizer, and only for so long.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::api::ObjectMeta;
+use obstack_api::{DeletionPolicy, ObservabilityStack, Reason, StackSpec, labels};
+use obstack_core::{conclude::EventIntent, design::Design, names::StackKey, objects::ObjectId};
+
+use crate::{
+    cluster::{ClusterError, apply, inventory, stack},
+    context::Context,
+};
+
+/// How long an object elsewhere may resist before the stack is let go without it: a namespace must never hang on us.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Wait between two tries.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Puts the finalizer on when an object lives outside the stack's namespace, and off when none does any more.
+pub async fn hold(ctx: &Context, key: &StackKey, object: &ObservabilityStack, design: &Design) -> Result<(), ClusterError> {
+    let elsewhere = design.datasources.as_ref().is_some_and(|object| object["metadata"]["namespace"] != key.namespace.as_str());
+    let wanted = elsewhere && object.spec.deletion_policy != DeletionPolicy::Retain;
+    let held = has_finalizer(&object.metadata);
+    if held == wanted {
+        return Ok(());
+    }
+    // An object that was elsewhere before is pruned first.
+    if !wanted && object.spec.deletion_policy != DeletionPolicy::Retain && !foreign(ctx, key).await?.is_empty() {
+        return Ok(());
+    }
+    match stack::set_finalizer(&ctx.client, &ctx.guard, key, &object.metadata, wanted).await {
+        // Changed in the meantime: the next event brings the newer version.
+        Err(error) if error.code() == 409 => Ok(()),
+        other => other,
+    }
+}
+
+/// Deletes what lives outside the stack's namespace, then lets the stack go. Works from metadata alone, so that a
+/// stack that cannot be read can still be deleted.
+pub async fn finalize(
+    ctx: &Arc<Context>,
+    key: &StackKey,
+    metadata: &ObjectMeta,
+    spec: Option<&StackSpec>,
+) -> Result<Duration, ClusterError> {
+    if !has_finalizer(metadata) {
+        return Ok(PATIENCE);
+    }
+    if spec.is_none_or(|spec| spec.deletion_policy != DeletionPolicy::Retain) {
+        let mut left = Vec::new();
+        for id in foreign(ctx, key).await.unwrap_or_default() {
+            match apply::delete(&ctx.client, &ctx.guard, key, &id).await {
+                Ok(_) => ctx.metrics.record_write("delete", id.kind.as_str()),
+                Err(error) => {
+                    tracing::warn!(object = %id, %error, "an object outside the namespace was not deleted");
+                    left.push(id.to_string());
+                }
+            }
+        }
+        if !left.is_empty() {
+            let since = metadata.deletion_timestamp.as_ref().map(|time| jiff::Timestamp::now().duration_since(time.0));
+            let patience = jiff::SignedDuration::try_from(PATIENCE).unwrap_or(jiff::SignedDuration::ZERO);
+            if since.is_some_and(|since| since < patience) {
+                return Ok(RETRY);
+            }
+            let note = format!("the stack is let go; delete by hand what is left: {}", left.join(", "));
+            ctx.publish_event(key, EventIntent { warning: true, reason: Reason::Terminating, note });
+        }
+    }
+    match stack::set_finalizer(&ctx.client, &ctx.guard, key, metadata, false).await {
+        Err(error) if error.code() == 409 => Ok(RETRY),
+        Err(error) => Err(error),
+        Ok(()) => Ok(PATIENCE),
+    }
+}
+
+fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.as_deref().unwrap_or_default().iter().any(|finalizer| finalizer == labels::FINALIZER)
+}
+
+/// Objects of a stack outside its namespace: those the watches know and those the inventory names.
+async fn foreign(ctx: &Context, key: &StackKey) -> Result<Vec<ObjectId>, ClusterError> {
+    let mut ids: Vec<ObjectId> = ctx.view.children_of(key).into_iter().map(|(id, _)| id).collect();
+    let stored = match ctx.memory.recall(key).stored {
+        Some(stored) => stored,
+        None => Arc::new(inventory::load(&ctx.client, key).await?),
+    };
+    ids.extend(stored.inventory.objects.keys().cloned());
+    ids.retain(|id| id.namespace != key.namespace);
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}

@@ -1,0 +1,304 @@
+//! The live view: what the watches have told of every stack's objects, folded into as little as decisions need.
+//!
+//! Objects themselves are not kept: of a Service only its uid, its version and a hash of the fields we own stay, of a
+//! pod only whether it is ready and what troubles it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock, RwLockReadGuard},
+};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::ObjectMeta;
+use obstack_api::labels;
+use obstack_core::{
+    hash,
+    health::{Live, PodFacts, WorkloadFacts},
+    names::StackKey,
+    objects::ObjectId,
+};
+
+/// Refusals that are kept before those of other people's controllers are dropped.
+const REFUSALS_MAX: usize = 1024;
+
+/// An object of a stack as the watches know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The stack's label on it.
+    pub stack: Arc<str>,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version, as a number.
+    pub version: u64,
+    /// Hash of the fields we own.
+    pub owned: String,
+    /// The manager that wrote last and is not us.
+    pub other_manager: Option<Arc<str>>,
+    /// It is gone; kept so that "deleted" can be told from "not seen yet".
+    pub deleted: bool,
+}
+
+/// What the watches have told.
+#[derive(Debug, Default)]
+pub struct LiveView {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    stacks: HashMap<String, StackKey>,
+    children: HashMap<ObjectId, Child>,
+    workloads: HashMap<ObjectId, WorkloadFacts>,
+    pods: HashMap<(String, String), (Arc<str>, PodFacts)>,
+    /// Why a controller could not make pods, by namespace and name of the controller's object.
+    refusals: HashMap<(String, String), String>,
+}
+
+impl LiveView {
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // A poisoned lock means that a fold panicked; the view is rebuilt by the next relist.
+        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Learns a stack, so that its label leads to it.
+    pub fn learn_stack(&self, key: &StackKey) {
+        let label = key.label();
+        if !self.read().stacks.contains_key(&label) {
+            self.write().stacks.insert(label, key.clone());
+        }
+    }
+
+    /// Forgets a stack.
+    pub fn forget_stack(&self, key: &StackKey) {
+        self.write().stacks.remove(&key.label());
+    }
+
+    /// The stack that a label names.
+    pub fn stack_of(&self, label: &str) -> Option<StackKey> {
+        self.read().stacks.get(label).cloned()
+    }
+
+    /// The stack whose workload or replica set has a name, for events about it.
+    pub fn stack_of_controller(&self, namespace: &str, name: &str) -> Option<StackKey> {
+        let inner = self.read();
+        let child = inner.workloads.keys().find(|id| id.namespace == namespace && names_controller(&id.name, name))?;
+        inner.stacks.get(inner.children.get(child)?.stack.as_ref()).cloned()
+    }
+
+    /// Takes in an object as it is now. Returns whether what we own of it changed.
+    pub fn fold_child(&self, id: &ObjectId, metadata: &ObjectMeta) -> bool {
+        let Some(child) = Child::of(metadata) else { return false };
+        let mut inner = self.write();
+        let before = inner.children.insert(id.clone(), child.clone());
+        before.is_none_or(|before| before.deleted || before.uid != child.uid || before.owned != child.owned)
+    }
+
+    /// Takes in that an object is gone.
+    pub fn fold_deleted(&self, id: &ObjectId, version: u64) {
+        let mut inner = self.write();
+        inner.workloads.remove(id);
+        if let Some(child) = inner.children.get_mut(id) {
+            child.deleted = true;
+            child.version = child.version.max(version);
+        }
+    }
+
+    /// After a new list of a kind in a namespace (all when `None`): what is not in it is gone.
+    pub fn fold_relist(&self, listed: &dyn Fn(&ObjectId) -> Option<bool>) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let gone: Vec<ObjectId> =
+            inner.children.iter().filter(|(id, child)| !child.deleted && listed(id) == Some(false)).map(|(id, _)| id.clone()).collect();
+        let mut stacks = Vec::new();
+        for id in gone {
+            inner.workloads.remove(&id);
+            let label = inner.children.get_mut(&id).map(|child| {
+                child.deleted = true;
+                child.version = u64::MAX;
+                child.stack.clone()
+            });
+            stacks.extend(label.and_then(|label| inner.stacks.get(label.as_ref()).cloned()));
+        }
+        stacks
+    }
+
+    /// Takes in a workload's numbers. Returns whether they changed.
+    pub fn fold_workload(&self, id: &ObjectId, facts: WorkloadFacts) -> bool {
+        let mut inner = self.write();
+        if facts.created >= facts.replicas {
+            // It can make pods again: what it said before is over.
+            inner.refusals.retain(|(namespace, name), _| *namespace != id.namespace || !names_controller(&id.name, name));
+        }
+        let before = inner.workloads.insert(id.clone(), facts.clone());
+        before.is_none_or(|before| before != facts)
+    }
+
+    /// Takes in a pod. Returns whether anything that matters changed.
+    pub fn fold_pod(&self, namespace: &str, stack: &str, pod: PodFacts) -> bool {
+        let at = (namespace.to_owned(), pod.name.clone());
+        let before = self.write().pods.insert(at, (stack.into(), pod.clone()));
+        before.is_none_or(|(_, before)| before != pod)
+    }
+
+    /// Takes in that a pod is gone.
+    pub fn fold_pod_deleted(&self, namespace: &str, name: &str) {
+        self.write().pods.remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    /// After a new list of pods: what is not in it is gone.
+    pub fn fold_pod_relist(&self, listed: &dyn Fn(&str, &str) -> Option<bool>) {
+        self.write().pods.retain(|(namespace, name), _| listed(namespace, name) != Some(false));
+    }
+
+    /// Takes in why a controller could not make pods. It may come before the controller's own object does.
+    pub fn fold_refusal(&self, namespace: &str, controller: &str, message: &str) {
+        let mut inner = self.write();
+        if inner.refusals.len() >= REFUSALS_MAX {
+            let Inner { refusals, workloads, .. } = &mut *inner;
+            refusals.retain(|(namespace, name), _| {
+                workloads.keys().any(|id| id.namespace == *namespace && names_controller(&id.name, name))
+            });
+        }
+        inner.refusals.insert((namespace.to_owned(), controller.to_owned()), message.to_owned());
+    }
+
+    /// An object as the watches know it, gone or not.
+    pub fn child(&self, id: &ObjectId) -> Option<Child> {
+        self.read().children.get(id).cloned()
+    }
+
+    /// Objects of a stack that are there.
+    pub fn children_of(&self, key: &StackKey) -> Vec<(ObjectId, String)> {
+        let label = key.label();
+        let inner = self.read();
+        let mine = inner.children.iter().filter(|(_, child)| !child.deleted && child.stack.as_ref() == label);
+        mine.map(|(id, child)| (id.clone(), child.uid.clone())).collect()
+    }
+
+    /// Workloads and pods of a stack.
+    pub fn live(&self, key: &StackKey) -> Live {
+        let label = key.label();
+        let inner = self.read();
+        let mine = inner.workloads.iter().filter(|(id, _)| {
+            inner.children.get(*id).is_some_and(|child| !child.deleted && child.stack.as_ref() == label)
+        });
+        let workloads = mine.map(|(id, facts)| {
+            let mut facts = facts.clone();
+            if facts.refusal.is_none() {
+                let refusal = inner.refusals.iter().find(|((ns, name), _)| *ns == id.namespace && names_controller(&id.name, name));
+                facts.refusal = refusal.map(|(_, message)| message.clone());
+            }
+            (id.clone(), facts)
+        });
+        let pods = inner.pods.values().filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
+        Live { workloads: workloads.collect(), pods: pods.collect() }
+    }
+
+    /// Drops what is left of a stack that is gone.
+    pub fn forget_objects(&self, key: &StackKey) {
+        let label = key.label();
+        let mut inner = self.write();
+        inner.children.retain(|_, child| child.stack.as_ref() != label);
+    }
+}
+
+impl Child {
+    /// What decisions need of an object's metadata; `None` when it is not of a stack.
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let stack = metadata.labels.as_ref()?.get(labels::STACK)?;
+        let fields = metadata.managed_fields.as_deref().unwrap_or_default();
+        let others = fields.iter().filter(|entry| !is_ours(entry) && entry.subresource.as_deref().unwrap_or_default().is_empty());
+        let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+        Some(Self {
+            stack: stack.as_str().into(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            version: version_of(metadata),
+            owned: owned_fields(metadata),
+            other_manager: last.and_then(|entry| entry.manager.as_deref()).map(Into::into),
+            deleted: false,
+        })
+    }
+}
+
+/// Resource version as a number: versions of one object can be ordered (KEP-5504, and etcd revisions before it).
+pub fn version_of(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// Hash of the fields that we own on an object. Whoever changes or removes one of them takes it from us, so the hash
+/// tells drift exactly: status, and fields of other managers, do not move it.
+pub fn owned_fields(metadata: &ObjectMeta) -> String {
+    let ours = metadata.managed_fields.as_deref().unwrap_or_default().iter().find(|entry| is_ours(entry));
+    let fields = ours.and_then(|entry| entry.fields_v1.as_ref()).map(|fields| fields.0.to_string());
+    fields.map(|fields| hash::short(&fields, 16)).unwrap_or_default()
+}
+
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(labels::FIELD_MANAGER)
+        && entry.operation.as_deref() == Some("Apply")
+        && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
+/// Whether a controller's name is the workload's, or its replica set's (`NAME-<hash>`).
+fn names_controller(workload: &str, controller: &str) -> bool {
+    controller
+        .strip_prefix(workload)
+        .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(|hash| !hash.contains('-')))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+    use serde_json::json;
+
+    use super::*;
+
+    fn metadata(version: &str, fields: serde_json::Value, by: &str) -> ObjectMeta {
+        let entry = |manager: &str, operation: &str, fields| ManagedFieldsEntry {
+            manager: Some(manager.into()),
+            operation: Some(operation.into()),
+            fields_v1: Some(FieldsV1(fields)),
+            ..ManagedFieldsEntry::default()
+        };
+        ObjectMeta {
+            uid: Some("u".into()),
+            resource_version: Some(version.into()),
+            labels: Some([(labels::STACK.to_owned(), "ns.s".to_owned())].into()),
+            managed_fields: Some(vec![entry(labels::FIELD_MANAGER, "Apply", fields), entry(by, "Update", json!({"f:status": {}}))]),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn id() -> ObjectId {
+        "Service/ns/a".parse().unwrap()
+    }
+
+    #[test]
+    fn i13_status_and_fields_of_others_are_no_drift() {
+        let view = LiveView::default();
+        assert!(view.fold_child(&id(), &metadata("1", json!({"f:spec": {"f:ports": {}}}), "kcm")));
+        assert!(!view.fold_child(&id(), &metadata("2", json!({"f:spec": {"f:ports": {}}}), "hpa")));
+        assert!(view.fold_child(&id(), &metadata("3", json!({"f:spec": {}}), "kubectl-edit")), "a field was taken from us");
+        assert_eq!(view.child(&id()).unwrap().other_manager.as_deref(), Some("kubectl-edit"));
+    }
+
+    #[test]
+    fn a_deleted_object_is_known_to_be_gone() {
+        let view = LiveView::default();
+        assert_eq!(view.child(&id()), None, "not seen yet");
+        view.fold_child(&id(), &metadata("1", json!({}), "x"));
+        view.fold_deleted(&id(), 5);
+        let child = view.child(&id()).unwrap();
+        assert!(child.deleted && child.version == 5);
+    }
+
+    #[test]
+    fn a_replica_set_belongs_to_its_deployment_only() {
+        assert!(names_controller("s-mimir-querier", "s-mimir-querier"));
+        assert!(names_controller("s-mimir-query", "s-mimir-query-7f9c8d"));
+        assert!(!names_controller("s-mimir-query", "s-mimir-query-frontend-7f9c8d"));
+    }
+}

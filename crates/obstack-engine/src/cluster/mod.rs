@@ -1,0 +1,97 @@
+//! Everything that talks to the API server.
+
+pub mod apply;
+pub mod events;
+pub mod facts;
+pub mod inventory;
+pub mod live;
+pub mod secrets;
+pub mod stack;
+pub mod watches;
+
+use std::time::Duration;
+
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject},
+};
+use obstack_core::objects::{Kind, ObjectId};
+
+/// Longest time that one request may take, from sending it to the whole answer.
+pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The API of an object's kind in its namespace.
+pub(crate) fn api_of(client: &Client, id: &ObjectId) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), &id.namespace, &resource_of(id.kind))
+}
+
+/// How a kind is addressed. The kinds are known when the operator is built, so nothing is discovered.
+pub(crate) fn resource_of(kind: Kind) -> ApiResource {
+    ApiResource {
+        group: kind.group().to_owned(),
+        version: "v1".to_owned(),
+        api_version: kind.api_version(),
+        kind: kind.as_str().to_owned(),
+        plural: kind.plural().to_owned(),
+    }
+}
+
+/// Why a request to the API server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The API server did not answer in time.
+    #[error("{what}: no answer within {}s", REQUEST_DEADLINE.as_secs())]
+    Deadline {
+        /// What was tried, on which object.
+        what: String,
+    },
+    /// The API server refused, or could not be reached.
+    #[error("{what}: {source}")]
+    Api {
+        /// What was tried, on which object.
+        what: String,
+        /// Its answer.
+        source: Box<kube::Error>,
+    },
+    /// This process may not write any more, because it may not be the leader.
+    #[error("{what}: not the leader any more")]
+    NotLeader {
+        /// What was tried, on which object.
+        what: String,
+    },
+}
+
+impl ClusterError {
+    /// The API server's answer, where it gave one.
+    pub fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// HTTP code of the API server's answer; 0 when it gave none.
+    pub fn code(&self) -> u16 {
+        self.status().map_or(0, |status| status.code)
+    }
+
+    /// The namespace of the object is being deleted, so nothing can be made in it.
+    pub fn namespace_terminating(&self) -> bool {
+        self.code() == 403 && self.status().is_some_and(|status| status.message.contains("because it is being terminated"))
+    }
+}
+
+/// Bounds a request and names it in its error.
+pub(crate) async fn bounded<T>(
+    what: impl FnOnce() -> String,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(REQUEST_DEADLINE, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(ClusterError::Api { what: what(), source: Box::new(source) }),
+        Err(_) => Err(ClusterError::Deadline { what: what() }),
+    }
+}

@@ -1,0 +1,73 @@
+//! Writes on the stack itself: its status and our finalizer. The spec is never written.
+
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PartialObjectMetaExt},
+};
+use obstack_api::{ObservabilityStack, StackStatus, labels};
+use obstack_core::names::StackKey;
+use serde_json::json;
+
+use super::{ClusterError, bounded};
+use crate::lease::WriteGuard;
+
+fn api(client: &Client, key: &StackKey) -> Api<ObservabilityStack> {
+    Api::namespaced(client.clone(), &key.namespace)
+}
+
+/// Writes the status.
+pub async fn write_status(client: &Client, guard: &WriteGuard, key: &StackKey, uid: &str, status: &StackStatus) -> Result<(), ClusterError> {
+    let what = || format!("write the status of {key}");
+    if !guard.may_write() {
+        return Err(ClusterError::NotLeader { what: what() });
+    }
+    // The uid makes sure that a stack made anew under the same name does not get the old one's status.
+    let body = json!({
+        "apiVersion": "obstack.dev/v1alpha1",
+        "kind": "ObservabilityStack",
+        "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
+    let stacks: Api<kube::api::DynamicObject> = dynamic(client, key);
+    bounded(what, stacks.patch_status(&key.name, &params, &Patch::Apply(&body))).await.map(|_| ())
+}
+
+/// The API without types: the status of an object that does not parse must be writable too.
+fn dynamic(client: &Client, key: &StackKey) -> Api<kube::api::DynamicObject> {
+    let resource = kube::api::ApiResource::erase::<ObservabilityStack>(&());
+    Api::namespaced_with(client.clone(), &key.namespace, &resource)
+}
+
+/// Puts our finalizer on the stack or takes it off, over the version that was seen.
+pub async fn set_finalizer(
+    client: &Client,
+    guard: &WriteGuard,
+    key: &StackKey,
+    metadata: &kube::api::ObjectMeta,
+    wanted: bool,
+) -> Result<(), ClusterError> {
+    let what = || format!("{} the finalizer of {key}", if wanted { "set" } else { "remove" });
+    if !guard.may_write() {
+        return Err(ClusterError::NotLeader { what: what() });
+    }
+    let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != labels::FINALIZER);
+    if wanted {
+        finalizers.push(labels::FINALIZER.to_owned());
+    }
+    let patch = kube::api::ObjectMeta {
+        resource_version: metadata.resource_version.clone(),
+        uid: metadata.uid.clone(),
+        finalizers: Some(finalizers),
+        ..Default::default()
+    }
+    .into_request_partial::<ObservabilityStack>();
+    let outcome = bounded(what, api(client, key).patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
+    match outcome {
+        Ok(_) => Ok(()),
+        // Gone already: what the finalizer held is done.
+        Err(error) if error.code() == 404 && !wanted => Ok(()),
+        Err(error) => Err(error),
+    }
+}

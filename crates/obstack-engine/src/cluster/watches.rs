@@ -1,0 +1,329 @@
+//! The watches that feed the live view: one a kind for all stacks, whatever their number.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Event as CoreEvent, Pod, Secret};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, PartialObjectMeta},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use obstack_api::labels;
+use obstack_core::{
+    names::StackKey,
+    objects::{Kind, ObjectId},
+};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{facts, live, live::LiveView, resource_of, secrets::Secrets};
+use crate::metrics::Metrics;
+
+/// A watch that heard nothing for this long, in seconds, is made anew; a dead connection is noticed by it.
+const WATCH_SECONDS: u32 = 120;
+
+/// What every watch needs.
+#[derive(Clone)]
+pub struct Watches {
+    /// Client for watches.
+    pub client: Client,
+    /// Namespaces to watch; all when empty.
+    pub namespaces: Vec<String>,
+    /// What is fed.
+    pub view: Arc<LiveView>,
+    /// Secrets that stacks name.
+    pub secrets: Arc<Secrets>,
+    /// Stacks to reconcile.
+    pub triggers: mpsc::UnboundedSender<StackKey>,
+    /// Counts events.
+    pub metrics: Metrics,
+    /// Ends the watches.
+    pub stop: CancellationToken,
+    /// Knows when every watch has its first list.
+    pub synced: Arc<Synced>,
+}
+
+/// Knows when every watch has its first list.
+#[derive(Debug, Default)]
+pub struct Synced {
+    missing: AtomicUsize,
+    done: Notify,
+}
+
+impl Synced {
+    fn expect(&self) {
+        self.missing.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn arrived(&self) {
+        if self.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.done.notify_waiters();
+        }
+    }
+
+    /// Watches that have no list yet.
+    pub fn missing(&self) -> usize {
+        self.missing.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every watch has its first list.
+    pub async fn wait(&self) {
+        loop {
+            let done = self.done.notified();
+            if self.missing() == 0 {
+                return;
+            }
+            done.await;
+        }
+    }
+}
+
+impl Watches {
+    /// Starts every watch.
+    pub fn start(&self) {
+        let scopes: Vec<Option<String>> =
+            if self.namespaces.is_empty() { vec![None] } else { self.namespaces.iter().cloned().map(Some).collect() };
+        for scope in scopes {
+            for kind in Kind::ALL.iter().copied() {
+                if kind.is_workload() {
+                    self.spawn(self.clone().workloads(kind, scope.clone()));
+                } else {
+                    self.spawn(self.clone().metadata(kind, scope.clone()));
+                }
+            }
+            self.spawn(self.clone().pods(scope.clone()));
+            self.spawn(self.clone().named_secrets(scope.clone()));
+            self.spawn(self.clone().refusals(scope));
+        }
+    }
+
+    fn spawn(&self, watch: impl Future<Output = ()> + Send + 'static) {
+        self.synced.expect();
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = watch => {}
+            }
+        });
+    }
+
+    fn ours() -> watcher::Config {
+        watcher::Config::default().labels(labels::STACK).timeout(WATCH_SECONDS).page_size(100)
+    }
+
+    fn trigger(&self, key: Option<StackKey>) {
+        if let Some(key) = key {
+            // The receiver is gone only when the process ends.
+            let _ = self.triggers.send(key);
+        }
+    }
+
+    fn trigger_label(&self, label: Option<&String>) {
+        self.trigger(label.and_then(|label| self.view.stack_of(label)));
+    }
+
+    /// Objects of which metadata is enough.
+    async fn metadata(self, kind: Kind, scope: Option<String>) {
+        let resource = resource_of(kind);
+        let api: Api<PartialObjectMeta<DynamicObject>> = match &scope {
+            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        };
+        let mut listed = HashSet::new();
+        let mut first = true;
+        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            self.metrics.record_watch_event(kind.as_str());
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(object)) => {
+                    let id = id_of(kind, &object.metadata);
+                    self.child(&id, &object.metadata);
+                    listed.insert(id);
+                }
+                Ok(Event::InitDone) => self.relisted(kind, scope.as_deref(), &listed, &mut first),
+                Ok(Event::Apply(object)) => self.child(&id_of(kind, &object.metadata), &object.metadata),
+                Ok(Event::Delete(object)) => self.gone(&id_of(kind, &object.metadata), &object.metadata),
+                Err(error) => warn(kind.as_str(), &error),
+            }
+        }
+    }
+
+    /// Workloads: their numbers matter beside their metadata.
+    async fn workloads(self, kind: Kind, scope: Option<String>) {
+        let resource = resource_of(kind);
+        let api: Api<DynamicObject> = match &scope {
+            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        };
+        let mut listed = HashSet::new();
+        let mut first = true;
+        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            self.metrics.record_watch_event(kind.as_str());
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(object)) => {
+                    let id = id_of(kind, &object.metadata);
+                    self.workload(&id, &object);
+                    listed.insert(id);
+                }
+                Ok(Event::InitDone) => self.relisted(kind, scope.as_deref(), &listed, &mut first),
+                Ok(Event::Apply(object)) => self.workload(&id_of(kind, &object.metadata), &object),
+                Ok(Event::Delete(object)) => self.gone(&id_of(kind, &object.metadata), &object.metadata),
+                Err(error) => warn(kind.as_str(), &error),
+            }
+        }
+    }
+
+    fn child(&self, id: &ObjectId, metadata: &kube::api::ObjectMeta) {
+        if self.view.fold_child(id, metadata) {
+            self.trigger_label(metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)));
+        }
+    }
+
+    fn workload(&self, id: &ObjectId, object: &DynamicObject) {
+        self.child(id, &object.metadata);
+        if self.view.fold_workload(id, facts::workload(object)) {
+            self.trigger_label(object.labels().get(labels::STACK));
+        }
+    }
+
+    fn gone(&self, id: &ObjectId, metadata: &kube::api::ObjectMeta) {
+        self.view.fold_deleted(id, live::version_of(metadata));
+        self.trigger_label(metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)));
+    }
+
+    fn relisted(&self, kind: Kind, scope: Option<&str>, listed: &HashSet<ObjectId>, first: &mut bool) {
+        let in_list = |id: &ObjectId| {
+            let covered = id.kind == kind && scope.is_none_or(|namespace| id.namespace == namespace);
+            covered.then(|| listed.contains(id))
+        };
+        for key in self.view.fold_relist(&in_list) {
+            self.trigger(Some(key));
+        }
+        self.first_list(first);
+    }
+
+    fn first_list(&self, first: &mut bool) {
+        if std::mem::take(first) {
+            self.synced.arrived();
+        }
+    }
+
+    /// Pods of all stacks.
+    async fn pods(self, scope: Option<String>) {
+        let api: Api<Pod> = self.api(scope.as_deref());
+        let mut listed: HashSet<(String, String)> = HashSet::new();
+        let mut first = true;
+        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            self.metrics.record_watch_event("Pod");
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(pod)) => {
+                    listed.insert((pod.namespace().unwrap_or_default(), pod.name_any()));
+                    self.pod(&pod);
+                }
+                Ok(Event::InitDone) => {
+                    let covered = |namespace: &str| scope.as_deref().is_none_or(|scope| scope == namespace);
+                    self.view.fold_pod_relist(&|namespace, name| {
+                        covered(namespace).then(|| listed.contains(&(namespace.to_owned(), name.to_owned())))
+                    });
+                    self.first_list(&mut first);
+                }
+                Ok(Event::Apply(pod)) => self.pod(&pod),
+                Ok(Event::Delete(pod)) => {
+                    self.view.fold_pod_deleted(&pod.namespace().unwrap_or_default(), &pod.name_any());
+                    self.trigger_label(pod.labels().get(labels::STACK));
+                }
+                Err(error) => warn("Pod", &error),
+            }
+        }
+    }
+
+    fn pod(&self, pod: &Pod) {
+        let Some(stack) = pod.labels().get(labels::STACK) else { return };
+        if self.view.fold_pod(&pod.namespace().unwrap_or_default(), stack, facts::pod(pod)) {
+            self.trigger_label(Some(stack));
+        }
+    }
+
+    /// Secrets that stacks name carry no label of ours: their metadata tells when to read one again.
+    async fn named_secrets(self, scope: Option<String>) {
+        let api: Api<PartialObjectMeta<Secret>> = self.api(scope.as_deref());
+        let mut first = true;
+        let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(100);
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => {}
+                Ok(Event::InitDone) => self.first_list(&mut first),
+                Ok(Event::InitApply(secret) | Event::Apply(secret) | Event::Delete(secret)) => {
+                    for key in self.secrets.invalidate(&secret.namespace().unwrap_or_default(), &secret.name_any()) {
+                        self.trigger(Some(key));
+                    }
+                }
+                Err(error) => warn("Secret", &error),
+            }
+        }
+    }
+
+    /// Why controllers could not make pods or claims: nothing but an event says it for a StatefulSet.
+    async fn refusals(self, scope: Option<String>) {
+        let api: Api<CoreEvent> = self.api(scope.as_deref());
+        let mut first = true;
+        let config = watcher::Config::default().fields("reason=FailedCreate").timeout(WATCH_SECONDS).page_size(100);
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::InitApply(event) | Event::Apply(event)) => {
+                    let regarding = &event.involved_object;
+                    let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
+                    if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref()) {
+                        self.view.fold_refusal(namespace, name, message);
+                        self.trigger(self.view.stack_of_controller(namespace, name));
+                    }
+                }
+                Ok(Event::InitDone) => self.first_list(&mut first),
+                Ok(Event::Init | Event::Delete(_)) => {}
+                Err(error) => warn("Event", &error),
+            }
+        }
+    }
+
+    fn api<K>(&self, scope: Option<&str>) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match scope {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+        }
+    }
+}
+
+fn id_of(kind: Kind, metadata: &kube::api::ObjectMeta) -> ObjectId {
+    ObjectId {
+        kind,
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+/// The watch goes on by itself, with back-off.
+fn warn(kind: &str, error: &watcher::Error) {
+    tracing::warn!(kind, %error, "a watch failed and is made anew");
+}

@@ -1,0 +1,71 @@
+//! Gathers what the pure steps need to know of the world around a stack.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use obstack_api::ObservabilityStack;
+use obstack_core::{
+    facts::{Cluster, Facts},
+    names::StackKey,
+    valid::ValidStack,
+};
+
+use crate::{
+    cluster::{ClusterError, bounded, secrets::SecretData},
+    context::Context,
+    probes::{Credentials, Look},
+};
+
+/// The facts, and the bytes of the Secrets that only the probes get to see.
+#[derive(Debug)]
+pub struct Observed {
+    /// What the pure steps get to know.
+    pub facts: Facts,
+    secrets: BTreeMap<String, Arc<SecretData>>,
+}
+
+/// Gathers the facts of a stack.
+pub async fn observe(ctx: &Context, key: &StackKey, stack: &ObservabilityStack) -> Result<Observed, ClusterError> {
+    let storage = &stack.spec.object_storage;
+    let named = [Some(storage.credentials.secret_ref.name.as_str()), storage.ca_secret_ref.as_ref().map(|ca| ca.name.as_str())];
+    let uid = stack.metadata.uid.as_deref().unwrap_or_default();
+    let mut secrets = BTreeMap::new();
+    for name in named.into_iter().flatten() {
+        if let Some(found) = ctx.secrets.get(&ctx.client, key, name).await? {
+            secrets.insert(name.to_owned(), found);
+        }
+    }
+    Ok(Observed {
+        facts: Facts {
+            cluster: ctx.cluster.clone(),
+            default_chart_source: ctx.settings.chart_source,
+            secrets: secrets.iter().map(|(name, data)| (name.clone(), data.facts(uid))).collect(),
+            claimed_buckets: ctx.roster.claimed_before(key),
+        },
+        secrets,
+    })
+}
+
+impl Observed {
+    /// How the buckets stand; starts a probe when one is due.
+    pub fn look(&self, ctx: &Context, key: &StackKey, valid: &ValidStack) -> Look {
+        let data = |name: &str| self.secrets.get(name).cloned();
+        let credentials = Credentials {
+            keys: data(&valid.storage.access_key.name).unwrap_or_default(),
+            ca: valid.storage.ca.as_ref().and_then(|ca| data(&ca.name)),
+        };
+        ctx.probes.look(key, &valid.storage, &valid.buckets, &credentials)
+    }
+}
+
+/// What the API server serves, read once at the start.
+pub async fn cluster(client: &kube::Client) -> Result<Cluster, ClusterError> {
+    let version = bounded(|| "get the version of the API server".to_owned(), client.apiserver_version()).await?;
+    let groups = bounded(|| "list the API groups".to_owned(), client.list_api_groups()).await?;
+    let minor: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
+    let git_version = version.git_version.trim_start_matches('v');
+    Ok(Cluster {
+        version: git_version.split(['-', '+']).next().unwrap_or(git_version).to_owned(),
+        minor: minor.parse().unwrap_or(0),
+        openshift: groups.groups.iter().any(|group| group.name == "security.openshift.io"),
+    })
+}

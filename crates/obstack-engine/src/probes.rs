@@ -1,0 +1,182 @@
+//! Buckets are made and probed beside the reconcile, so that a slow object store never holds a repair up.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use obstack_core::{
+    conclude::{BucketHealth, Fault},
+    names::StackKey,
+    valid::{Bucket, Storage},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    buckets::{Access, Client, Policy, Secret, StorageError},
+    cluster::secrets::SecretData,
+    metrics::Metrics,
+};
+
+/// Wait after the first failed probe; it doubles with each that follows.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// Knows how the buckets of every stack stand.
+#[derive(Debug)]
+pub struct Probes {
+    interval: Duration,
+    metrics: Metrics,
+    triggers: mpsc::UnboundedSender<StackKey>,
+    stacks: Mutex<HashMap<StackKey, Stack>>,
+}
+
+#[derive(Debug)]
+struct Stack {
+    /// What is probed; another object store or other credentials make earlier results worthless.
+    subject: String,
+    results: Option<Vec<BucketHealth>>,
+    running: bool,
+    failures: u32,
+    due: Instant,
+}
+
+/// What the probes know of a stack's buckets.
+#[derive(Debug)]
+pub struct Look {
+    /// How each bucket stands; `None` before the first probe ended.
+    pub results: Option<Vec<BucketHealth>>,
+    /// When to look again.
+    pub again: Duration,
+}
+
+impl Probes {
+    /// Probes that are repeated each `interval`. A finished probe with news triggers its stack.
+    pub fn new(interval: Duration, metrics: Metrics, triggers: mpsc::UnboundedSender<StackKey>) -> Self {
+        Self { interval, metrics, triggers, stacks: Mutex::default() }
+    }
+
+    fn stacks(&self) -> MutexGuard<'_, HashMap<StackKey, Stack>> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a stack's buckets stand. Starts a probe when one is due.
+    pub fn look(self: &Arc<Self>, key: &StackKey, storage: &Storage, buckets: &[Bucket], credentials: &Credentials) -> Look {
+        let names: Vec<_> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+        let subject = format!("{} {} {} {}", storage.endpoint, storage.region, storage.credentials_hash, names.join(" "));
+        let now = Instant::now();
+        let mut stacks = self.stacks();
+        let fresh = || Stack { subject: subject.clone(), results: None, running: false, failures: 0, due: now };
+        let stack = stacks.entry(key.clone()).or_insert_with(fresh);
+        if stack.subject != subject {
+            *stack = fresh();
+        }
+        if !stack.running && stack.due <= now {
+            stack.running = true;
+            let probe = Probe {
+                key: key.clone(),
+                subject,
+                access: access(storage, credentials),
+                policy: Policy { create: storage.create, adopt: storage.adopt },
+                buckets: buckets.to_vec(),
+            };
+            tokio::spawn(Arc::clone(self).run(probe));
+        }
+        Look { results: stack.results.clone(), again: stack.due.saturating_duration_since(now).max(Duration::from_millis(500)) }
+    }
+
+    /// Has a stack reconciled.
+    pub fn trigger(&self, key: StackKey) {
+        // The receiver is gone only when the process ends.
+        let _ = self.triggers.send(key);
+    }
+
+    /// Forgets a stack that is gone.
+    pub fn forget_stack(&self, key: &StackKey) {
+        self.stacks().remove(key);
+    }
+
+    async fn run(self: Arc<Self>, probe: Probe) {
+        let results = probe.run().await;
+        let failed = results.iter().any(|bucket| bucket.fault.is_some());
+        self.metrics.record_bucket_probe(if failed { "failed" } else { "ok" });
+        let news = {
+            let mut stacks = self.stacks();
+            let Some(stack) = stacks.get_mut(&probe.key).filter(|stack| stack.subject == probe.subject) else { return };
+            stack.running = false;
+            stack.failures = if failed { stack.failures.saturating_add(1) } else { 0 };
+            stack.due = Instant::now() + self.wait(stack.failures, &probe.key);
+            let news = stack.results.as_ref() != Some(&results);
+            stack.results = Some(results);
+            news
+        };
+        if news {
+            self.trigger(probe.key);
+        }
+    }
+
+    /// The interval, moved by up to a tenth so that many stacks do not probe at once; shorter after a failure.
+    fn wait(&self, failures: u32, key: &StackKey) -> Duration {
+        let wait = match failures {
+            0 => self.interval,
+            n => FIRST_RETRY.saturating_mul(1 << (n - 1).min(10)).min(self.interval),
+        };
+        let spread = obstack_core::hash::sha256(key.label().as_bytes()).iter().fold(0_u32, |sum, byte| sum + u32::from(*byte));
+        wait.mul_f64(0.95 + f64::from(spread % 100) / 1000.0)
+    }
+}
+
+/// The bytes that the operator itself needs to reach the object store.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The Secret with access key and secret key.
+    pub keys: Arc<SecretData>,
+    /// The Secret with the certificate authority.
+    pub ca: Option<Arc<SecretData>>,
+}
+
+fn access(storage: &Storage, credentials: &Credentials) -> Access {
+    let text = |key: &str| credentials.keys.get(key).map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned()).unwrap_or_default();
+    let ca = storage.ca.as_ref().zip(credentials.ca.as_ref());
+    Access {
+        endpoint: storage.endpoint.clone(),
+        region: storage.region.clone(),
+        force_path_style: storage.path_style,
+        ca_pem: ca.and_then(|(at, data)| data.get(&at.key).map(<[u8]>::to_vec)),
+        access_key: text(&storage.access_key.key),
+        secret_key: Secret::new(text(&storage.secret_key.key)),
+    }
+}
+
+struct Probe {
+    key: StackKey,
+    subject: String,
+    access: Access,
+    policy: Policy,
+    buckets: Vec<Bucket>,
+}
+
+impl Probe {
+    async fn run(&self) -> Vec<BucketHealth> {
+        let client = Client::new(&self.access);
+        let one = async |bucket: &Bucket| {
+            let outcome = match &client {
+                Err(error) => Err(fault(error)),
+                Ok(client) => self.bucket(client, bucket).await.map_err(|error| fault(&error)),
+            };
+            BucketHealth { name: bucket.name.clone(), purpose: bucket.purpose.clone(), fault: outcome.err() }
+        };
+        join_all(self.buckets.iter().map(one)).await
+    }
+
+    async fn bucket(&self, client: &Client, bucket: &Bucket) -> Result<(), StorageError> {
+        let client = client.reserving(bucket.reserved_keys);
+        client.ensure(&bucket.name, &self.key.to_string(), self.policy).await?;
+        client.probe(&bucket.name, &self.key.label()).await
+    }
+}
+
+fn fault(error: &StorageError) -> Fault {
+    Fault { reason: error.reason(), message: error.to_string() }
+}

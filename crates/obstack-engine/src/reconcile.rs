@@ -1,0 +1,86 @@
+//! The reconcile, on one screen. Each step says whether it talks to anybody.
+
+use std::{sync::Arc, time::Duration};
+
+use obstack_api::{ObservabilityStack, Reason};
+use obstack_core::{
+    conclude::{BucketHealth, Fault, Followed, Situation},
+    design::{Blueprint, design},
+    health,
+    names::StackKey,
+    valid::ValidStack,
+    validate::validate,
+};
+
+use crate::{
+    cleanup,
+    cluster::ClusterError,
+    context::Context,
+    execute::{Outcome, execute},
+    observe::observe,
+    probes::Look,
+    publish::publish,
+};
+
+/// A spec with faults is looked at again when something it names changes, and now and then in case that was missed.
+const INVALID_AGAIN: Duration = Duration::from_secs(600);
+/// An object that could not be applied is tried again this soon.
+const FAILED_AGAIN: Duration = Duration::from_secs(15);
+
+/// Brings one stack as far as the world lets it, and says how far that is. Returns when to look again.
+pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &ObservabilityStack) -> Result<Duration, ClusterError> {
+    if stack.metadata.deletion_timestamp.is_some() {
+        return cleanup::finalize(ctx, key, &stack.metadata, Some(&stack.spec)).await;
+    }
+    if stack.spec.suspend {
+        publish(ctx, key, stack, &Situation::Suspended).await?;
+        return Ok(INVALID_AGAIN);
+    }
+    let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
+    let valid = match validate(stack, &observed.facts) { // pure
+        Ok(valid) => valid,
+        Err(violations) => {
+            publish(ctx, key, stack, &Situation::Invalid(violations)).await?;
+            return Ok(INVALID_AGAIN);
+        }
+    };
+    let blueprint = design(&valid); // pure
+    cleanup::hold(ctx, key, stack, &blueprint.design).await?; // requests only when the finalizer changes
+    let look = observed.look(ctx, key, &valid); // starts a probe of the buckets when one is due
+    let ready = look.results.as_ref().is_some_and(|buckets| buckets.iter().all(|bucket| bucket.fault.is_none()));
+    let outcome = execute(ctx, &blueprint, ready).await?; // render, assemble, apply: nothing when nothing changed
+    if outcome.terminating {
+        publish(ctx, key, stack, &Situation::Terminating).await?;
+        return Ok(INVALID_AGAIN);
+    }
+    let failed = outcome.applied != obstack_core::conclude::Applied::All || outcome.datasources_fault.is_some();
+    let again = if failed && ready { look.again.min(FAILED_AGAIN) } else { look.again };
+    let followed = follow(ctx, &valid, blueprint, outcome, look); // pure, over the live view
+    let held = publish(ctx, key, stack, &Situation::Followed(Box::new(followed))).await?; // a write when it differs
+    Ok(held.map_or(again, |held| held.min(again)))
+}
+
+fn follow(ctx: &Context, valid: &ValidStack, blueprint: Blueprint, outcome: Outcome, look: Look) -> Followed {
+    let components = health::of(&outcome.components, &ctx.view.live(&valid.key));
+    let protected = outcome.components.iter().filter(|component| component.protected).count();
+    Followed {
+        buckets: look.results.unwrap_or_else(|| unprobed(valid)),
+        applied: outcome.applied,
+        components,
+        protected: valid.budgets.then(|| u32::try_from(protected).unwrap_or(u32::MAX)),
+        sums: outcome.sums,
+        objects: outcome.objects,
+        datasources_fault: outcome.datasources_fault,
+        report: blueprint.report,
+    }
+}
+
+/// The buckets before anybody has looked at them.
+fn unprobed(valid: &ValidStack) -> Vec<BucketHealth> {
+    let waiting = |name: &str| Fault { reason: Reason::CreatingBuckets, message: format!("bucket {name} is being made and probed") };
+    valid
+        .buckets
+        .iter()
+        .map(|bucket| BucketHealth { name: bucket.name.clone(), purpose: bucket.purpose.clone(), fault: Some(waiting(&bucket.name)) })
+        .collect()
+}

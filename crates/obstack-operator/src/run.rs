@@ -1,0 +1,242 @@
+//! Wiring: client, admin server, the API served, leadership, the controller, and the way out.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use kube::{Client, Resource};
+use obstack_api::ObservabilityStack;
+use obstack_engine::{
+    client::{self, ClientError, ClientSettings},
+    lease::{Elector, LeaseConfig, LeaseError, WriteGuard},
+    metrics::Metrics,
+};
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    admin::{self, Admin, BindError},
+    args::{LeaseArgs, RunArgs},
+    health::{Health, Stage},
+    shutdown, telemetry,
+};
+
+/// From the signal to the end of the step in hand. With the release of the Lease it fits into a pod's 30 s.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// For the release of the Lease and open connections.
+const LAST_DEADLINE: Duration = Duration::from_secs(4);
+const CRD_POLL: Duration = Duration::from_secs(2);
+
+/// Why the process ends by itself.
+#[derive(Debug, Error)]
+enum RunError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Admin(#[from] BindError),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error("signals cannot be handled: {0}")]
+    Signals(#[source] std::io::Error),
+    #[error("leadership was lost; another process may be leading, so this one ends")]
+    LeadershipLost,
+    #[error("the controller ended although nobody asked it to")]
+    ControllerEnded,
+    #[error("the work in hand did not finish within {0:?} of the signal")]
+    DrainDeadline(Duration),
+}
+
+/// What the controller needs of the process.
+#[derive(Clone)]
+struct Context {
+    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
+    client: Client,
+    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
+    metrics: Metrics,
+    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
+    guard: WriteGuard,
+    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
+    args: Arc<RunArgs>,
+    health: Health,
+}
+
+/// Runs the operator to its end.
+pub fn start(args: RunArgs) -> ExitCode {
+    if let Err(error) = telemetry::init(&args.observe) {
+        eprintln!("obstack-operator: {error}");
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "no runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run(Arc::new(args)));
+    // Tasks that are left (watches, probes) end with the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => {
+            info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!(error = client::explain(&error), "the operator ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Arc<RunArgs>) -> Result<(), RunError> {
+    info!(version = env!("CARGO_PKG_VERSION"), "obstack-operator starts");
+    let stop = shutdown::on_signal().map_err(RunError::Signals)?;
+    let (health, mut registry) = (Health::new(), Registry::default());
+    let metrics = Metrics::new(&mut registry);
+    let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
+    let serving = CancellationToken::new();
+    let server = admin::serve(admin, args.observe.listen, serving.clone()).await?;
+
+    let ended = work(&args, &health, &metrics, &stop).await;
+
+    health.set(Stage::Stopping);
+    serving.cancel();
+    if tokio::time::timeout(Duration::from_millis(500), server).await.is_err() {
+        warn!("a connection for probes or metrics was still open");
+    }
+    ended
+}
+
+/// From the first request to the API server to the end of the work.
+async fn work(
+    args: &Arc<RunArgs>,
+    health: &Health,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let counter = metrics.clone();
+    let settings = ClientSettings {
+        context: args.cluster.context.clone(),
+        on_answer: Some(Arc::new(move |verb, code| counter.record_api_request(verb, code))),
+    };
+    let client = client::connect(&settings).await?;
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = api_served(&client, health) => {}
+    }
+    let context = |guard| Context {
+        client: client.clone(),
+        metrics: metrics.clone(),
+        guard,
+        args: Arc::clone(args),
+        health: health.clone(),
+    };
+    if !args.lease.leader_elect {
+        warn!("leader election is off: never run a second process");
+        metrics.set_leader(true);
+        return drained(lead(context(WriteGuard::always()), stop), stop).await;
+    }
+
+    let lease = lease_config(&args.lease, client.default_namespace());
+    let elector = Elector::new(client::connect_for_lease(&settings).await?, &lease)?;
+    info!(namespace = lease.namespace, name = lease.name, holder = elector.holder(), "stands for election");
+    let leadership = tokio::select! {
+        leadership = elector.acquire(stop) => leadership,
+        () = follow(&elector, health) => None,
+    };
+    let Some(leadership) = leadership else { return Ok(()) };
+    metrics.set_leader(true);
+    let ended = tokio::select! {
+        // Leadership first: once it is lost, nothing that the controller says matters.
+        biased;
+        () = leadership.lost() => Err(RunError::LeadershipLost),
+        ended = drained(lead(context(leadership.guard()), stop), stop) => ended,
+    };
+    metrics.set_leader(false);
+    // Work that did not end may still be writing: then the Lease is left to run out.
+    if ended.is_ok()
+        && let Ok(Err(error)) = tokio::time::timeout(LAST_DEADLINE, leadership.release()).await
+    {
+        warn!(%error, "the Lease was not released; a standby takes over when it has run out");
+    }
+    ended
+}
+
+/// Leads: runs the controller until it has stopped as asked.
+async fn lead(context: Context, stop: &CancellationToken) -> Result<(), RunError> {
+    context.health.set(Stage::Working { synced: true });
+    // The controller goes here: `obstack_engine::controller::run(context, stop).await`.
+    stop.cancelled().await;
+    if stop.is_cancelled() { Ok(()) } else { Err(RunError::ControllerEnded) }
+}
+
+/// Waits for the work, and after the signal only until the deadline.
+async fn drained(
+    work: impl Future<Output = Result<(), RunError>>,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_DEADLINE).await;
+    };
+    tokio::select! {
+        ended = work => ended,
+        () = too_late => Err(RunError::DrainDeadline(DRAIN_DEADLINE)),
+    }
+}
+
+/// Makes readiness follow the election. Never ends.
+async fn follow(elector: &Elector, health: &Health) {
+    let mut standing = elector.standing();
+    loop {
+        let now = standing.borrow_and_update().clone();
+        health.set(Stage::Electing(now));
+        if standing.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Waits until the API server serves `ObservabilityStack`. Discovery tells, which needs no right of its own.
+async fn api_served(client: &Client, health: &Health) {
+    let (version, plural) = (ObservabilityStack::api_version(&()), ObservabilityStack::plural(&()));
+    let mut said = String::new();
+    loop {
+        let missing = match client.list_api_group_resources(&version).await {
+            Ok(served) if served.resources.iter().any(|resource| resource.name == plural) => return,
+            Ok(_) => missing_crd(&version, &plural),
+            Err(kube::Error::Api(status)) if status.code == 404 => missing_crd(&version, &plural),
+            Err(error) => format!("the API server does not say what it serves: {}", client::explain(&error)),
+        };
+        if said != missing {
+            warn!(reason = missing, "waiting for the API");
+            said.clone_from(&missing);
+        }
+        health.set(Stage::Waiting(missing));
+        tokio::time::sleep(CRD_POLL).await;
+    }
+}
+
+fn missing_crd(version: &str, plural: &str) -> String {
+    format!(
+        "{plural} in {version} are not served; install the CRD with \
+         `kubectl apply --server-side -f crds/` or `obstack-operator crd | kubectl apply --server-side -f -`"
+    )
+}
+
+fn lease_config(args: &LeaseArgs, default_namespace: &str) -> LeaseConfig {
+    let namespace =
+        args.lease_namespace.as_deref().or(args.pod_namespace.as_deref()).unwrap_or(default_namespace);
+    let identity = args
+        .identity
+        .clone()
+        .or_else(|| args.pod_name.clone())
+        .or_else(host)
+        .unwrap_or_else(|| "obstack".to_owned());
+    LeaseConfig::new(namespace.to_owned(), args.lease_name.clone(), identity)
+}
+
+fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
