@@ -117,19 +117,29 @@ async fn configuration(settings: &ClientSettings) -> Result<Config, ClientError>
     Ok(config)
 }
 
-/// An error and what caused it, in one line. kube's and hyper's own texts leave the cause out.
-pub fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
+/// An error and what caused it, in one line. kube's and hyper's own texts leave the cause out, or print whole structures.
+pub fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let answer = api_answer(error);
+        // What the API server answered is the last cause there is.
+        next = if answer.is_some() { None } else { error.source() };
+        let said = answer.unwrap_or_else(|| error.to_string());
         // Some errors repeat their cause in their own text.
         if !text.contains(&said) {
-            text = format!("{text}: {said}");
+            text = if text.is_empty() { said } else { format!("{text}: {said}") };
         }
-        cause = error.source();
     }
     text
+}
+
+fn api_answer(error: &(dyn Error + 'static)) -> Option<String> {
+    let boxed = || error.downcast_ref::<Box<kube::Error>>().map(AsRef::as_ref);
+    match error.downcast_ref::<kube::Error>().or_else(boxed)? {
+        kube::Error::Api(status) => Some(format!("{} {}: {}", status.code, status.reason, status.message)),
+        _ => None,
+    }
 }
 
 /// Passes every request on and tells `on_answer` what became of it.
@@ -185,5 +195,13 @@ mod tests {
     fn an_error_is_explained_by_its_causes_each_once() {
         let error = Telling(Opaque(io::Error::other("connection refused")));
         assert_eq!(explain(&error), "telling: opaque: connection refused");
+    }
+
+    #[test]
+    fn an_answer_of_the_api_server_is_explained_by_its_code_and_message() {
+        let status = Box::new(kube::core::Status::failure("leases is forbidden", "Forbidden").with_code(403));
+        let error = Box::new(kube::Error::Api(status));
+        assert_eq!(explain(error.as_ref()), "403 Forbidden: leases is forbidden");
+        assert_eq!(explain(&error), "403 Forbidden: leases is forbidden");
     }
 }

@@ -14,6 +14,7 @@ pub mod execute;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
+pub mod operate;
 pub mod plans;
 pub mod probes;
 pub mod publish;

@@ -75,10 +75,10 @@ pub struct ClusterArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Charts")]
 pub struct ChartArgs {
-    /// The helm binary (version 4) that renders charts.
-    #[arg(global = true, long, env = "OBSTACK_HELM", value_name = "PATH", default_value = "helm")]
-    pub helm: PathBuf,
-    /// Folder with upstream chart archives (.tgz); one that is missing is pulled and verified by its digest.
+    /// The helm binary that renders charts (3.17 or newer, or 4) [default: helm on PATH].
+    #[arg(global = true, long, env = "OBSTACK_HELM", value_name = "PATH")]
+    pub helm: Option<PathBuf>,
+    /// Folder with upstream charts, as NAME-VERSION.tgz or unpacked in NAME-VERSION/; nothing is pulled then.
     #[arg(global = true, long, env = "OBSTACK_CHARTS", value_name = "DIR")]
     pub charts: Option<PathBuf>,
     /// Folder with the small charts that come with the operator.

@@ -6,8 +6,10 @@ use kube::{Client, Resource};
 use obstack_api::ObservabilityStack;
 use obstack_engine::{
     client::{self, ClientError, ClientSettings},
+    context::Settings,
     lease::{Elector, LeaseConfig, LeaseError, WriteGuard},
     metrics::Metrics,
+    operate::{self, OperateError, Parts},
 };
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -16,7 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     admin::{self, Admin, BindError},
-    args::{LeaseArgs, RunArgs},
+    args::{ChartSource, LeaseArgs, RunArgs},
     health::{Health, Stage},
     shutdown, telemetry,
 };
@@ -36,6 +38,8 @@ enum RunError {
     Admin(#[from] BindError),
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Operate(#[from] OperateError),
     #[error("signals cannot be handled: {0}")]
     Signals(#[source] std::io::Error),
     #[error("leadership was lost; another process may be leading, so this one ends")]
@@ -49,13 +53,9 @@ enum RunError {
 /// What the controller needs of the process.
 #[derive(Clone)]
 struct Context {
-    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
     client: Client,
-    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
     metrics: Metrics,
-    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
     guard: WriteGuard,
-    #[expect(dead_code, reason = "for the controller, which is not wired yet")]
     args: Arc<RunArgs>,
     health: Health,
 }
@@ -164,10 +164,33 @@ async fn work(
 
 /// Leads: runs the controller until it has stopped as asked.
 async fn lead(context: Context, stop: &CancellationToken) -> Result<(), RunError> {
-    context.health.set(Stage::Working { synced: true });
-    // The controller goes here: `obstack_engine::controller::run(context, stop).await`.
-    stop.cancelled().await;
+    let health = context.health.clone();
+    health.set(Stage::Working { synced: false });
+    let synced = move || health.set(Stage::Working { synced: true });
+    operate::run(parts(context), synced, stop.clone()).await?;
     if stop.is_cancelled() { Ok(()) } else { Err(RunError::ControllerEnded) }
+}
+
+fn parts(context: Context) -> Parts {
+    let RunArgs { cluster, charts, pace, .. } = context.args.as_ref().clone();
+    Parts {
+        client: context.client,
+        metrics: context.metrics,
+        guard: context.guard,
+        settings: Settings {
+            namespaces: cluster.watch_namespaces,
+            chart_source: match charts.chart_source {
+                ChartSource::Upstream => obstack_api::ChartSource::Upstream,
+                ChartSource::Bundled => obstack_api::ChartSource::Bundled,
+            },
+            probe_interval: pace.probe_interval,
+            reconcile_deadline: pace.reconcile_deadline,
+        },
+        helm: charts.helm,
+        bundled_charts: charts.bundled_charts,
+        charts: charts.charts,
+        cache: charts.cache_dir,
+    }
 }
 
 /// Waits for the work, and after the signal only until the deadline.

@@ -25,7 +25,7 @@ pub(super) fn accept(
         let mut body = object.clone();
         strip_nulls(&mut body);
         let kind_name = object["kind"].as_str().unwrap_or("object without kind").to_owned();
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let said = format!("{kind_name} {name}");
         if body.pointer("/metadata/annotations").is_some_and(|a| a.get("helm.sh/hook").is_some()) {
             return Err(rendered(
@@ -48,7 +48,7 @@ pub(super) fn accept(
             return Err(rendered(&release.name, format!("the chart renders a {kind_name} without a name")));
         }
         let metadata = object_at(&mut body, "metadata");
-        match object["metadata"]["namespace"].as_str() {
+        match object.pointer("/metadata/namespace").and_then(Value::as_str) {
             None | Some("") => metadata["namespace"] = design.key.namespace.clone().into(),
             Some(namespace) if namespace == design.key.namespace => {}
             Some(namespace) => {

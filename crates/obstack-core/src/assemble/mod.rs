@@ -115,6 +115,10 @@ struct Manifest {
 /// Assembles the plan. `rendered` holds what each release of the design rendered, in the design's order.
 pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Plan, AssembleError> {
     let mut manifests: Vec<Manifest> = Vec::new();
+    // What is not rendered would be pruned.
+    if let Some(missing) = design.releases.get(rendered.len()) {
+        return Err(self::rendered(&missing.name, "was not rendered"));
+    }
     for (release, objects) in design.releases.iter().zip(rendered) {
         let mut accepted = accept::accept(design, release, objects.as_ref())?;
         patches::apply(release, &mut accepted, design.resource_policy)?;

@@ -2,7 +2,7 @@
 //! grows with what is not flushed yet (ingesters) or with the index (store-gateways).
 
 use obstack_api::{CpuLimits, MemoryLimits, ResourcePolicy};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{AssembleError, Manifest, containers_mut, object_at, rendered, template_mut};
 use crate::design::{Release, Workload};
@@ -25,8 +25,9 @@ pub(super) fn enforce(
     let main = pod.pointer("/containers/0/name").and_then(Value::as_str).map(str::to_owned);
     for container in containers_mut(pod) {
         let is_main = container["name"].as_str() == main.as_deref();
-        requests(container, wanted.as_ref().filter(|_| is_main));
         limits(policy, container, wanted.as_ref().filter(|_| is_main));
+        requests(container, wanted.as_ref().filter(|_| is_main));
+        amounts_as_text(container);
     }
     let bears_limit = wanted.as_ref().is_some_and(|wanted| wanted.class.bears_memory_limit());
     let limited = pod.pointer("/containers/0/resources/limits/memory").is_some();
@@ -39,18 +40,31 @@ pub(super) fn enforce(
     Ok(())
 }
 
-/// Requests of the main container are the spec's; any other container keeps its own or gets small ones.
+/// Requests of the main container are the spec's. Any other container keeps its own, or gets its limits, as the API
+/// server has it, or small ones.
 fn requests(container: &mut Value, wanted: Option<&Workload>) {
-    let requests = object_at(object_at(container, "resources"), "requests");
-    let defaults =
-        wanted.map_or((SIDECAR_CPU, SIDECAR_MEMORY), |wanted| (wanted.cpu.as_str(), wanted.memory.as_str()));
-    for (resource, amount) in [("cpu", defaults.0), ("memory", defaults.1)] {
-        if wanted.is_some() || requests.get(resource).is_none() {
-            requests[resource] = amount.into();
+    let resources = object_at(container, "resources");
+    let limits = resources.get("limits").cloned().unwrap_or_default();
+    let requests = object_at(resources, "requests");
+    let defaults = [("cpu", SIDECAR_CPU), ("memory", SIDECAR_MEMORY)];
+    for (resource, small) in defaults {
+        let spec = wanted.map(|wanted| if resource == "cpu" { &wanted.cpu } else { &wanted.memory });
+        if let Some(amount) = spec {
+            requests[resource] = amount.as_str().into();
+        } else if requests.get(resource).is_none() {
+            requests[resource] = limits.get(resource).cloned().unwrap_or_else(|| small.into());
         }
-        // Charts write `cpu: 1` as a number; the API server would give it back as text and it would look like drift.
-        if let Some(number) = requests[resource].as_number().map(ToString::to_string) {
-            requests[resource] = number.into();
+    }
+}
+
+/// Charts write `cpu: 1` as a number; the API server would give it back as text and it would look like drift.
+fn amounts_as_text(container: &mut Value) {
+    for list in ["requests", "limits"] {
+        let amounts = container.pointer_mut(&format!("/resources/{list}")).and_then(Value::as_object_mut);
+        for amount in amounts.into_iter().flat_map(Map::values_mut) {
+            if let Some(number) = amount.as_number().map(ToString::to_string) {
+                *amount = number.into();
+            }
         }
     }
 }

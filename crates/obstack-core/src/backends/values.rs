@@ -96,7 +96,7 @@ pub fn leaves(values: &Map<String, Value>) -> Vec<Vec<String>> {
                 found.extend(leaves(child).into_iter().map(|mut path| {
                     path.insert(0, key.clone());
                     path
-                }))
+                }));
             }
             _ => found.push(vec![key.clone()]),
         }

@@ -83,9 +83,7 @@ pub(super) fn metrics(
     let silent = if ingesters >= 3 { 3 } else { 1 };
     let replication_factor = replication(backend, metrics.replication_factor, silent, ingesters, faults);
     require_running(backend, &components, mimir::REQUIRED, faults);
-    if chart.major() >= 6
-        && replicas(&components, "queryScheduler") == 0
-    {
+    if chart.major() >= 6 && replicas(&components, "queryScheduler") == 0 {
         faults.push(Violation::new(
             Reason::QuerySchedulerRequired,
             "spec.metrics.components.queryScheduler.replicas",
@@ -179,10 +177,14 @@ fn replication(
 
 fn hours(backend: Backend, written: Option<&str>, faults: &mut Vec<Violation>) -> Option<u32> {
     let written = written?;
-    let hours = written.strip_suffix('h').and_then(|number| number.parse().ok()).filter(|hours| (1..=LONGEST_RETENTION).contains(hours));
+    let hours = written
+        .strip_suffix('h')
+        .and_then(|number| number.parse().ok())
+        .filter(|hours| (1..=LONGEST_RETENTION).contains(hours));
     if hours.is_none() {
-        let message =
-            format!("`{written}` is not a whole number of hours up to {LONGEST_RETENTION}h; write for example 720h for 30 days");
+        let message = format!(
+            "`{written}` is not a whole number of hours up to {LONGEST_RETENTION}h; write for example 720h for 30 days"
+        );
         faults.push(Violation::new(
             Reason::InvalidSpec,
             format!("spec.{}.retention", backend.signal()),

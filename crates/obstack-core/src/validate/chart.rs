@@ -30,8 +30,9 @@ pub(super) fn resolve(
     let version = spec.version.as_deref().or(entry.map(|entry| entry.version)).unwrap_or_default();
     let known = catalog::versions(name);
     match entry {
-        Some(entry) if entry.oldest_kubernetes > facts.cluster.minor => faults.push(too_new(&field, entry, facts)),
-        Some(_) => {}
+        Some(entry) if entry.oldest_kubernetes > facts.cluster.minor => {
+            faults.push(too_new(&field, entry, facts));
+        }
         None if source == ChartSource::Bundled => {
             let why = format!("{name} {version} is not bundled with the operator; bundled are {known}");
             faults.push(Violation::new(Reason::ChartUnknown, field, why));
@@ -42,7 +43,7 @@ pub(super) fn resolve(
             );
             faults.push(Violation::new(Reason::ChartUnknown, field, why));
         }
-        None => {}
+        _ => {}
     }
     let of_name = || catalog::CATALOG.iter().find(|entry| entry.name == name);
     let repository = spec.repository.clone().or_else(|| Some(entry.or_else(of_name)?.repository.to_owned()));

@@ -42,7 +42,7 @@ pub(super) fn validate(
     ValidComponent {
         role,
         replicas,
-        cpu_limit: cpu_limit(&at, &limits, policy, faults),
+        cpu_limit: cpu_limit(&at, &limits, &cpu, policy, faults),
         memory_limit: memory_limit(&at, role, spec, &limits, &memory, policy, faults),
         cpu,
         memory,
@@ -58,11 +58,9 @@ fn amount(field: &str, written: Option<&Quantity>, default: &str, faults: &mut V
     let Some(written) = written else { return default.to_owned() };
     match Amount::parse(written.as_str()) {
         Ok(amount) if amount > Amount::ZERO => {}
-        Ok(_) => faults.push(Violation::new(
-            Reason::InvalidQuantity,
-            field,
-            "is 0; a container without a request is the first to be evicted",
-        )),
+        Ok(_) => {
+            faults.push(Violation::new(Reason::InvalidQuantity, field, "is 0; write what one replica needs"));
+        }
         Err(fault) => faults.push(Violation::new(Reason::InvalidQuantity, field, fault.to_string())),
     }
     written.as_str().to_owned()
@@ -71,6 +69,7 @@ fn amount(field: &str, written: Option<&Quantity>, default: &str, faults: &mut V
 fn cpu_limit(
     at: &str,
     limits: &Amounts,
+    request: &str,
     policy: ResourcePolicy,
     faults: &mut Vec<Violation>,
 ) -> Option<String> {
@@ -84,7 +83,26 @@ fn cpu_limit(
         ));
         return None;
     }
-    Some(amount(&field, Some(limit), "", faults))
+    let limit = amount(&field, Some(limit), "", faults);
+    not_below_request(&field, &limit, request, Amount::cpu, faults);
+    Some(limit)
+}
+
+/// The API server refuses a pod whose limit is less than its request.
+fn not_below_request(
+    field: &str,
+    limit: &str,
+    request: &str,
+    say: fn(Amount) -> String,
+    faults: &mut Vec<Violation>,
+) {
+    if let (Ok(bound), Ok(request)) = (Amount::parse(limit), Amount::parse(request))
+        && Amount::ZERO < bound
+        && bound < request
+    {
+        let message = format!("{limit} is less than the request; raise it to at least {}", say(request));
+        faults.push(Violation::new(Reason::InvalidSpec, field, message));
+    }
 }
 
 fn memory_limit(
@@ -99,7 +117,11 @@ fn memory_limit(
     let field = format!("{at}.limits.memory");
     let strict = policy.memory_limits == MemoryLimits::IngestersAndStoreGateways;
     let Some(written) = limits.memory.as_ref() else {
-        if strict && role.class.bears_memory_limit() && spec.resources.is_some() {
+        // Whoever may set any limit, and sets resources without one, wants none.
+        if !strict && spec.resources.is_some() {
+            return None;
+        }
+        if role.class.bears_memory_limit() && spec.resources.is_some() {
             faults.push(Violation::new(
                 Reason::MemoryLimitRequired,
                 field,
@@ -118,12 +140,7 @@ fn memory_limit(
         return None;
     }
     let limit = amount(&field, Some(written), "", faults);
-    if let (Ok(bound), Ok(request)) = (Amount::parse(&limit), Amount::parse(request))
-        && bound < request
-    {
-        let message = format!("{limit} is less than the request; raise it to at least {}", request.memory());
-        faults.push(Violation::new(Reason::InvalidSpec, field, message));
-    }
+    not_below_request(&field, &limit, request, Amount::memory, faults);
     Some(limit)
 }
 

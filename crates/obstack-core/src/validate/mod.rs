@@ -65,8 +65,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
     for backend in &backends {
         let Some(user) = &backend.values else { continue };
         let release = key.release(backend.backend);
-        let setting =
-            Setting { release: &release, namespace: &key.namespace, storage: &storage, openshift };
+        let setting = Setting { release: &release, namespace: &key.namespace, storage: &storage, openshift };
         overrides::owned_keys(backend.backend, user, &backends::values(backend, &setting), &mut faults);
     }
     let buckets = buckets::collect(&backends, &storage, &facts.claimed_buckets, &mut faults);
@@ -76,18 +75,18 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         return Err(faults);
     }
     Ok(ValidStack {
-            uid: stack.metadata.uid.clone().unwrap_or_default(),
-            environment: spec.environment.clone(),
-            deletion_policy: spec.deletion_policy,
-            openshift,
-            cluster: facts.cluster.clone(),
-            storage,
-            buckets,
-            resource_policy: spec.resource_policy,
-            budgets: spec.disruption.pod_disruption_budgets == PodDisruptionBudgets::Auto,
-            backends,
-            datasources,
-            key,
+        uid: stack.metadata.uid.clone().unwrap_or_default(),
+        environment: spec.environment.clone(),
+        deletion_policy: spec.deletion_policy,
+        openshift,
+        cluster: facts.cluster.clone(),
+        storage,
+        buckets,
+        resource_policy: spec.resource_policy,
+        budgets: spec.disruption.pod_disruption_budgets == PodDisruptionBudgets::Auto,
+        backends,
+        datasources,
+        key,
     })
 }
 

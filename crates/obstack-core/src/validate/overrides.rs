@@ -25,12 +25,9 @@ pub(super) fn values(
 ) -> Option<Map<String, Value>> {
     let values = values?;
     if policy.cpu_limits == CpuLimits::Forbid {
-        for path in
-            leaves(values).iter().filter(|path| path.ends_with(&["limits".to_owned(), "cpu".to_owned()]))
-        {
-            let field = format!("spec.{}.values.{}", backend.signal(), path.join("."));
-            faults.push(Violation::new(Reason::OverrideViolatesPolicy, field, NO_CPU_LIMIT));
-        }
+        let at = format!("spec.{}.values", backend.signal());
+        let found = values.iter().flat_map(|(key, value)| cpu_limits(&format!("{at}.{key}"), value));
+        faults.extend(found.map(|field| Violation::new(Reason::OverrideViolatesPolicy, field, NO_CPU_LIMIT)));
     }
     Some(values.clone())
 }
@@ -68,9 +65,7 @@ pub(super) fn patches(
         if policy.cpu_limits == CpuLimits::Forbid && patch.operations.iter().any(sets_cpu_limit) {
             faults.push(Violation::new(Reason::OverrideViolatesPolicy, &field, NO_CPU_LIMIT));
         }
-        if let Some(path) =
-            patch.operations.iter().filter_map(|op| op["path"].as_str()).find(|path| is_identity(path))
-        {
+        if let Some(path) = patch.operations.iter().flat_map(changes).find(|path| is_identity(path)) {
             let message =
                 format!("changes {path}, by which the operator knows the object; remove the operation");
             faults.push(Violation::new(Reason::InvalidPatch, &field, message));
@@ -101,19 +96,39 @@ fn sets_cpu_limit(operation: &Value) -> bool {
 }
 
 fn has_cpu_limit(value: &Value) -> bool {
+    !cpu_limits("", value).is_empty()
+}
+
+/// Where CPU limits stand in a value, in lists of containers too. Null is none: it is how Helm removes a default.
+fn cpu_limits(at: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(map) => {
-            map.get("limits").is_some_and(|limits| limits.get("cpu").is_some())
-                || map.values().any(has_cpu_limit)
+            let below = map.iter().flat_map(|(key, child)| cpu_limits(&format!("{at}.{key}"), child));
+            let here = map.get("cpu").filter(|limit| at.ends_with(".limits") && !limit.is_null());
+            here.map(|_| format!("{at}.cpu")).into_iter().chain(below).collect()
         }
-        Value::Array(list) => list.iter().any(has_cpu_limit),
-        _ => false,
+        Value::Array(list) => {
+            let items = list.iter().enumerate();
+            items.flat_map(|(index, item)| cpu_limits(&format!("{at}[{index}]"), item)).collect()
+        }
+        _ => Vec::new(),
     }
+}
+
+/// Paths that an operation changes.
+fn changes(operation: &Value) -> impl Iterator<Item = &str> {
+    let keys: &[&str] = match operation["op"].as_str() {
+        Some("test") => &[],
+        Some("move") => &["path", "from"],
+        _ => &["path"],
+    };
+    keys.iter().filter_map(|key| operation[*key].as_str())
 }
 
 /// Whether a path names what an object is known by.
 fn is_identity(path: &str) -> bool {
     [
+        "",
         "/apiVersion",
         "/kind",
         "/metadata/name",

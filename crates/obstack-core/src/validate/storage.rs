@@ -82,10 +82,16 @@ fn secret_key(
     faults: &mut Vec<Violation>,
 ) -> SecretKey {
     let fault = match secrets.get(name) {
-        None => Some((Reason::SecretMissing, format!("Secret {name} with key {key} does not exist in the stack's namespace; create it, the stack goes on by itself"))),
-        Some(found) if !found.keys.iter().any(|present| present == key) => {
-            Some((Reason::SecretKeyMissing, format!("Secret {name} has no key {key}, or it is empty; set it, the stack goes on by itself")))
-        }
+        None => Some((
+            Reason::SecretMissing,
+            format!(
+                "Secret {name} with key {key} does not exist in the stack's namespace; create it, the stack goes on by itself"
+            ),
+        )),
+        Some(found) if !found.keys.iter().any(|present| present == key) => Some((
+            Reason::SecretKeyMissing,
+            format!("Secret {name} has no key {key}, or it is empty; set it, the stack goes on by itself"),
+        )),
         Some(_) => None,
     };
     if let Some((reason, message)) = fault {

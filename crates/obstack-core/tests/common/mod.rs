@@ -71,7 +71,6 @@ pub fn facts(stack: &ObservabilityStack) -> Facts {
         default_chart_source: ChartSource::Bundled,
         secrets,
         claimed_buckets: BTreeMap::new(),
-        namespace_terminating: false,
     }
 }
 

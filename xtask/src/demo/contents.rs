@@ -1,0 +1,179 @@
+//! What the demo puts into the cluster: CRD, RBAC, namespaces with their quotas, credentials, stacks.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::args::Quota;
+use crate::command;
+use crate::demo::place::Place;
+use crate::error::{At, Error};
+use crate::workspace;
+
+/// On every object of the demo.
+pub const LABEL: &str = "obstack.dev/demo=true";
+/// Where the operator belongs.
+pub const SYSTEM: &str = "obstack-system";
+/// Where Grafana and its sidecar would run.
+const TOOLS: &str = "ca7f8f-tools";
+/// The three environments, in the order of a rollout.
+const ENVIRONMENTS: [&str; 3] = ["dev", "test", "prod"];
+
+/// What is free in a namespace: CPU, memory, volumes.
+type Free = [&'static str; 3];
+
+/// A sample, as it is applied.
+pub struct Stack {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether today's quota of its namespace is too small for it.
+    pub large: bool,
+    object: Value,
+}
+
+/// What is free in the namespace of an environment. Other workloads use the rest of the real quotas.
+fn free(environment: &str, quota: Quota) -> Free {
+    match (environment, quota) {
+        ("dev", _) => ["2530m", "11571Mi", "33Gi"],
+        ("test", _) => ["5340m", "25395Mi", "30Gi"],
+        // 4000m, 16Gi and 64Gi, of which about 2630m, 8.5Gi and 55Gi are used.
+        (_, Quota::Today) => ["1370m", "7680Mi", "9Gi"],
+        // 10000m, 32Gi and 96Gi, of which the same is used.
+        (_, Quota::Fits) => ["7370m", "24064Mi", "41Gi"],
+    }
+}
+
+/// The samples, with the endpoint of the object store that is there.
+pub fn stacks(endpoint: &str) -> Result<Vec<Stack>, Error> {
+    ENVIRONMENTS.into_iter().map(|environment| stack(environment, endpoint)).collect()
+}
+
+fn stack(environment: &str, endpoint: &str) -> Result<Stack, Error> {
+    let path = workspace::root().join(format!("deploy/samples/{environment}.yaml"));
+    let text = fs::read_to_string(&path).at("read", &path)?;
+    let format = |reason: String| Error::Format { what: path.display().to_string(), reason };
+    let mut object: Value = serde_saphyr::from_str(&text).map_err(|error| format(error.to_string()))?;
+    let place = object.pointer_mut("/spec/objectStorage/endpoint");
+    *place.ok_or_else(|| format("it has no spec.objectStorage.endpoint".into()))? = endpoint.into();
+    let name = |field: &str| {
+        let found = object.pointer(&format!("/metadata/{field}")).and_then(Value::as_str);
+        found.map(str::to_owned).ok_or_else(|| format(format!("it has no metadata.{field}")))
+    };
+    let (namespace, name) = (name("namespace")?, name("name")?);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("labels".into(), labels());
+    }
+    Ok(Stack { namespace, name, large: environment == "prod", object })
+}
+
+/// Puts everything in place but the stacks.
+pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Error> {
+    place.apply("the CRD", &obstack_api::schema::crd())?;
+    let established =
+        ["wait", "--for=condition=Established", "crd/observabilitystacks.obstack.dev", "--timeout=30s"];
+    command::text("wait for the CRD", &mut place.kubectl(&established))?;
+    let rbac = workspace::root().join("deploy/rbac/cluster.yaml").display().to_string();
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", rbac.as_str()];
+    command::text("apply the RBAC", &mut place.kubectl(&apply))?;
+    place.apply("namespaces, quotas and credentials", &around(place, quota, stacks))?;
+    println!("CRD, RBAC, namespaces, quotas and credentials are in place.");
+    Ok(())
+}
+
+/// Puts the stacks in place.
+pub fn apply_stacks(place: &Place, stacks: &[Stack]) -> Result<(), Error> {
+    let objects = stacks.iter().map(|stack| stack.object.clone()).collect();
+    place.apply("the stacks", &list(objects))?;
+    println!("deploy/samples/{{dev,test,prod}}.yaml are applied.");
+    Ok(())
+}
+
+fn labels() -> Value {
+    let (key, value) = LABEL.split_once('=').unwrap_or((LABEL, ""));
+    json!({key: value})
+}
+
+fn list(objects: Vec<Value>) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects})
+}
+
+/// What stands around the stacks.
+fn around(place: &Place, quota: Quota, stacks: &[Stack]) -> Value {
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels()}});
+    let mut objects: Vec<Value> = stacks.iter().map(|stack| namespace(&stack.namespace)).collect();
+    objects.push(namespace(TOOLS));
+    for (stack, environment) in stacks.iter().zip(ENVIRONMENTS) {
+        let [cpu, memory, storage] = free(environment, quota);
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {"name": "free", "namespace": stack.namespace, "labels": labels()},
+            "spec": {"hard": {"requests.cpu": cpu, "requests.memory": memory, "requests.storage": storage}},
+        }));
+        let s3 = place.s3();
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": format!("dts-s3-{environment}"), "namespace": stack.namespace, "labels": labels()},
+            "stringData": {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key},
+        }));
+    }
+    list(objects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_is_for_its_environment_and_gets_the_endpoint() {
+        let stacks = stacks("http://127.0.0.1:1").unwrap();
+        for (stack, environment) in stacks.iter().zip(ENVIRONMENTS) {
+            assert_eq!(stack.name, format!("dts-{environment}"));
+            assert_eq!(stack.namespace, format!("ca7f8f-{environment}"));
+            let spec = &stack.object["spec"];
+            assert_eq!(spec["environment"], environment);
+            assert_eq!(spec["objectStorage"]["endpoint"], "http://127.0.0.1:1");
+            assert_eq!(spec["objectStorage"]["credentials"]["secretRef"]["name"], format!("dts-s3-{environment}"));
+            assert_eq!(spec["grafana"]["datasources"]["namespace"], TOOLS);
+        }
+    }
+
+    #[test]
+    fn a_sample_has_no_field_that_the_api_does_not_know() {
+        for stack in stacks("http://127.0.0.1:1").unwrap() {
+            let read: obstack_api::StackSpec = serde_json::from_value(stack.object["spec"].clone()).unwrap();
+            let written = serde_json::to_value(read).unwrap();
+            holds("spec", &stack.object["spec"], &written);
+        }
+    }
+
+    /// Whether everything in `part` is in `whole`.
+    fn holds(path: &str, part: &Value, whole: &Value) {
+        match part {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| holds(&format!("{path}.{key}"), value, &whole[key]));
+            }
+            _ => assert_eq!(part, whole, "{path}"),
+        }
+    }
+
+    #[test]
+    fn both_sets_of_rbac_rules_grant_the_same() {
+        let rules = |file: &str, cluster_wide: bool| {
+            let text = fs::read_to_string(workspace::root().join("deploy/rbac").join(file)).unwrap();
+            let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+            let mut rules: Vec<String> = objects
+                .iter()
+                .filter(|object| ["Role", "ClusterRole"].contains(&object["kind"].as_str().unwrap()))
+                .flat_map(|role| role["rules"].as_array().unwrap())
+                .map(ToString::to_string)
+                .collect();
+            rules.sort();
+            let bound = objects.iter().any(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "obstack");
+            assert_eq!(bound, cluster_wide);
+            rules
+        };
+        assert_eq!(rules("cluster.yaml", true), rules("namespaced.yaml", false));
+    }
+}
