@@ -190,7 +190,10 @@ mod tests {
     #[test]
     fn a_context_needs_an_s3_server() {
         assert!(Args::try_parse_from(["xtask", "demo", "--context", "kind"]).is_err());
-        assert!(Args::try_parse_from(["xtask", "demo", "--context", "kind", "--s3-endpoint", "http://s3:8333"]).is_ok());
+        assert!(
+            Args::try_parse_from(["xtask", "demo", "--context", "kind", "--s3-endpoint", "http://s3:8333"])
+                .is_ok()
+        );
     }
 
     #[test]

@@ -39,8 +39,10 @@ pub fn feed(what: &str, command: &mut Command, input: &str) -> Result<String, Er
 /// Runs it and reads the JSON that it prints.
 pub fn json(what: &str, command: &mut Command) -> Result<Value, Error> {
     let text = text(what, command)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Error::Format { what: format!("the answer to `{}`", line(command)), reason: error.to_string() })
+    serde_json::from_str(&text).map_err(|error| Error::Format {
+        what: format!("the answer to `{}`", line(command)),
+        reason: error.to_string(),
+    })
 }
 
 fn finish(what: &str, command: &Command, output: &Output) -> Result<String, Error> {
@@ -49,7 +51,11 @@ fn finish(what: &str, command: &Command, output: &Output) -> Result<String, Erro
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
-    Err(Error::Failed { what: what.into(), command: line(command), output: tail(&String::from_utf8_lossy(said)) })
+    Err(Error::Failed {
+        what: what.into(),
+        command: line(command),
+        output: tail(&String::from_utf8_lossy(said)),
+    })
 }
 
 /// The error for a program that cannot be started.
@@ -62,7 +68,8 @@ pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let quoted = words.map(|word| {
         let word = word.to_string_lossy();
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@+%".contains(c));
+        let plain =
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,@+%".contains(c));
         if plain { word.into_owned() } else { format!("'{word}'") }
     });
     quoted.collect::<Vec<_>>().join(" ")
@@ -86,8 +93,14 @@ mod tests {
 
     #[test]
     fn a_failure_shows_the_command_and_what_it_said() {
-        let error = text("try", Command::new("sh").args(["-c", "echo no luck >&2; exit 3"])).unwrap_err().to_string();
-        assert!(error.contains("cannot try") && error.contains("sh -c 'echo no luck") && error.ends_with("  no luck"), "{error}");
+        let error =
+            text("try", Command::new("sh").args(["-c", "echo no luck >&2; exit 3"])).unwrap_err().to_string();
+        assert!(
+            error.contains("cannot try")
+                && error.contains("sh -c 'echo no luck")
+                && error.ends_with("  no luck"),
+            "{error}"
+        );
         assert!(text("try", &mut Command::new("/does/not/exist")).is_err());
     }
 

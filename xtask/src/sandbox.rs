@@ -18,7 +18,8 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
             println!("Kubernetes: {}", sandbox.server);
             println!("S3: {} at {}", sandbox.s3.implementation, sandbox.s3.endpoint);
             println!("kubeconfig: {}", sandbox.kubeconfig.display());
-            let option = place.dir.as_ref().map(|dir| format!(" --dir {}", dir.display())).unwrap_or_default();
+            let option =
+                place.dir.as_ref().map(|dir| format!(" --dir {}", dir.display())).unwrap_or_default();
             println!("Pods are simulated: they become ready, and no container runs.");
             println!("\neval \"$(cargo xtask sandbox env{option})\"\ncargo xtask sandbox down{option}");
         }
@@ -70,7 +71,8 @@ fn dir(place: &Place) -> Result<PathBuf, Error> {
 }
 
 fn as_table(status: &Status) -> String {
-    let head = format!("{}: {}", status.dir.display(), if status.running { "running" } else { "not running" });
+    let head =
+        format!("{}: {}", status.dir.display(), if status.running { "running" } else { "not running" });
     if status.parts.is_empty() {
         return head;
     }

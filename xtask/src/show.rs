@@ -54,11 +54,17 @@ impl Show {
         match progress {
             Progress::Step { name, detail } => self.now(&format!("{name}: {detail}")),
             Progress::Building { tool, index, of } => {
-                self.now(&format!("building {tool} ({index} of {of}), once; about nine minutes for all on two cores"));
+                self.now(&format!(
+                    "building {tool} ({index} of {of}), once; about nine minutes for all on two cores"
+                ));
             }
             Progress::Built { tool, seconds } => self.stay(&format!("built {tool} in {seconds} s")),
             Progress::Done { detail, milliseconds } => {
-                self.stay(&format!("sandbox: {detail} ({}.{} s)", milliseconds / 1000, milliseconds % 1000 / 100));
+                self.stay(&format!(
+                    "sandbox: {detail} ({}.{} s)",
+                    milliseconds / 1000,
+                    milliseconds % 1000 / 100
+                ));
             }
             _ => {}
         }

@@ -62,7 +62,10 @@ pub fn tools_dir() -> Result<PathBuf, Error> {
         .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("obstack")))
         .or_else(|| variable("HOME").map(|dir| dir.join(".cache/obstack")))
         .map(|dir| dir.join("tools"))
-        .ok_or(Error::Variable { variable: "HOME", why: "tools that are built once are kept in a folder below it" })
+        .ok_or(Error::Variable {
+            variable: "HOME",
+            why: "tools that are built once are kept in a folder below it",
+        })
 }
 
 #[cfg(test)]

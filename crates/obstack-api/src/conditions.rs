@@ -104,6 +104,7 @@ vocabulary! {
         CrashLoop: "A container ends again and again.",
         DatasourcesNotReady: "The datasources are not in place; see DatasourcesReady.",
         NamespaceMissing: "The namespace for the datasources does not exist.",
+        DatasourcesProvisioned: "The datasources are where Grafana's sidecar finds them.",
         NoDatasources: "spec.grafana.datasources asks for none.",
         NothingToProtect: "No component has more than one replica.",
         Protected: "Every component with more than one replica has a budget.",

@@ -65,7 +65,7 @@ pub async fn finalize(
                 return Ok(RETRY);
             }
             let note = format!("the stack is let go; delete by hand what is left: {}", left.join(", "));
-            ctx.publish_event(key, EventIntent { warning: true, reason: Reason::Terminating, note });
+            ctx.publish_event(key, EventIntent { warning: true, reason: Reason::Terminating, note, related: None });
         }
     }
     match stack::set_finalizer(&ctx.client, &ctx.guard, key, metadata, false).await {

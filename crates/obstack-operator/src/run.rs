@@ -97,7 +97,15 @@ async fn run(args: Arc<RunArgs>) -> Result<(), RunError> {
     let serving = CancellationToken::new();
     let server = admin::serve(admin, args.observe.listen, serving.clone()).await?;
 
-    let ended = work(&args, &health, &metrics, &stop).await;
+    let stopping = async {
+        stop.cancelled().await;
+        health.set(Stage::Stopping);
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = work(&args, &health, &metrics, &stop) => ended,
+        never = stopping => never,
+    };
 
     health.set(Stage::Stopping);
     serving.cancel();
@@ -154,10 +162,13 @@ async fn work(
     };
     metrics.set_leader(false);
     // Work that did not end may still be writing: then the Lease is left to run out.
-    if ended.is_ok()
-        && let Ok(Err(error)) = tokio::time::timeout(LAST_DEADLINE, leadership.release()).await
-    {
-        warn!(%error, "the Lease was not released; a standby takes over when it has run out");
+    if ended.is_ok() {
+        let reason = match tokio::time::timeout(LAST_DEADLINE, leadership.release()).await {
+            Ok(Ok(())) => return ended,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not done within {LAST_DEADLINE:?}"),
+        };
+        warn!(reason, "the Lease was not released; a standby takes over when it has run out");
     }
     ended
 }

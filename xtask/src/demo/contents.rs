@@ -84,8 +84,8 @@ pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Erro
 
 /// Puts the stacks in place.
 pub fn apply_stacks(place: &Place, stacks: &[Stack]) -> Result<(), Error> {
-    let objects = stacks.iter().map(|stack| stack.object.clone()).collect();
-    place.apply("the stacks", &list(objects))?;
+    let objects: Vec<Value> = stacks.iter().map(|stack| stack.object.clone()).collect();
+    place.apply("the stacks", &list(&objects))?;
     println!("deploy/samples/{{dev,test,prod}}.yaml are applied.");
     Ok(())
 }
@@ -95,7 +95,7 @@ fn labels() -> Value {
     json!({key: value})
 }
 
-fn list(objects: Vec<Value>) -> Value {
+fn list(objects: &[Value]) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": objects})
 }
 
@@ -118,7 +118,7 @@ fn around(place: &Place, quota: Quota, stacks: &[Stack]) -> Value {
             "stringData": {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key},
         }));
     }
-    list(objects)
+    list(&objects)
 }
 
 #[cfg(test)]
@@ -134,7 +134,10 @@ mod tests {
             let spec = &stack.object["spec"];
             assert_eq!(spec["environment"], environment);
             assert_eq!(spec["objectStorage"]["endpoint"], "http://127.0.0.1:1");
-            assert_eq!(spec["objectStorage"]["credentials"]["secretRef"]["name"], format!("dts-s3-{environment}"));
+            assert_eq!(
+                spec["objectStorage"]["credentials"]["secretRef"]["name"],
+                format!("dts-s3-{environment}")
+            );
             assert_eq!(spec["grafana"]["datasources"]["namespace"], TOOLS);
         }
     }
@@ -170,7 +173,9 @@ mod tests {
                 .map(ToString::to_string)
                 .collect();
             rules.sort();
-            let bound = objects.iter().any(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "obstack");
+            let bound = objects
+                .iter()
+                .any(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "obstack");
             assert_eq!(bound, cluster_wide);
             rules
         };

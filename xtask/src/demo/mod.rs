@@ -31,9 +31,7 @@ pub fn run(options: &Demo) -> Result<bool, Error> {
     let result = play(options, &place, &binary, &mut operator);
     let keep = options.keep && !matches!(result, Err(Error::Interrupted));
     if keep {
-        if let (Some(operator), Ok(_)) = (&operator, &result) {
-            println!("\n{}", place.how_to_end(operator));
-        }
+        println!("\n{}", place.how_to_end(operator.as_ref()));
         return result;
     }
     println!("\nTaking down what was started.");
@@ -70,7 +68,7 @@ fn play(
         }
         Outcome::TimedOut(causes) => {
             println!("\nNot ready after {} s:", options.timeout.as_secs());
-            causes.iter().for_each(|cause| println!("  {cause}"));
+            println!("  {}", causes.join("\n  "));
             println!("The end of the operator's log:\n{}", operator.tail());
             false
         }

@@ -86,7 +86,11 @@ impl Operator {
                 Err(last) => last,
             };
             if begin.elapsed() >= READY_LIMIT {
-                return Err(Error::OperatorNotReady { seconds: READY_LIMIT.as_secs(), last, tail: self.tail() });
+                return Err(Error::OperatorNotReady {
+                    seconds: READY_LIMIT.as_secs(),
+                    last,
+                    tail: self.tail(),
+                });
             }
             show.now_quietly(format!("operator: {last}"));
             interrupt::sleep(POLL)?;
@@ -133,7 +137,11 @@ impl Operator {
 pub fn end_earlier(place: &Place) -> Result<(), Error> {
     let Some(mark) = mark(place) else { return Ok(()) };
     let entries = fs::read_dir("/proc").at("read", Path::new("/proc"))?;
-    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Pid::from_raw) {
+    for pid in entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(Pid::from_raw)
+    {
         // The handle is opened before the look, so the signal cannot reach a successor of the process.
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
         if !is_operator(pid, &mark) {
@@ -163,8 +171,8 @@ fn is_operator(pid: Pid, mark: &str) -> bool {
 /// The mark of the sandbox's processes, from one of them.
 fn mark(place: &Place) -> Option<String> {
     let status = obstack_sandbox::status(&place.as_sandbox()?.dir).ok()?;
-    let alive = status.parts.iter().filter(|part| part.alive);
-    alive.filter_map(|part| entry(&fs::read(format!("/proc/{}/environ", part.pid)).ok()?, MARK)).next()
+    let mut alive = status.parts.iter().filter(|part| part.alive);
+    alive.find_map(|part| entry(&fs::read(format!("/proc/{}/environ", part.pid)).ok()?, MARK))
 }
 
 /// The entry of an environment that begins so.
@@ -190,7 +198,13 @@ fn write_kubeconfig(place: &Place) -> Result<PathBuf, Error> {
         "contexts": [{"name": "operator", "context": {"cluster": "cluster", "user": "operator", "namespace": SYSTEM}}],
     });
     let path = place.files.join("operator.kubeconfig");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path).at("open", &path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .at("open", &path)?;
     file.write_all(config.to_string().as_bytes()).at("write", &path)?;
     Ok(path)
 }

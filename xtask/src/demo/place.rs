@@ -15,6 +15,8 @@ use crate::error::{At, Error};
 use crate::sandbox;
 use crate::show::Show;
 
+const REQUEST_LIMIT: &str = "--request-timeout=30s";
+
 /// Where the demo plays.
 pub struct Place {
     cluster: Cluster,
@@ -80,7 +82,8 @@ impl Place {
     }
 
     fn context(context: &str, endpoint: &str) -> Result<Self, Error> {
-        let why = "with --context the S3 server is yours, and the demo needs an account that may make buckets";
+        let why =
+            "with --context the S3 server is yours, and the demo needs an account that may make buckets";
         let variable = |variable: &'static str| {
             env::var(variable).ok().filter(|value| !value.is_empty()).ok_or(Error::Variable { variable, why })
         };
@@ -91,7 +94,8 @@ impl Place {
         };
         let show = Show::new("helm");
         let helm = obstack_sandbox::helm(&mut |progress| show.sandbox(progress))?;
-        let plain: String = context.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let plain: String =
+            context.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let files = obstack_sandbox::default_dir()?.with_file_name(format!("demo-{plain}"));
         fs::create_dir_all(&files).at("create", &files)?;
         let cluster = Cluster::Context { name: context.to_owned(), helm };
@@ -122,14 +126,10 @@ impl Place {
     /// kubectl as the administrator.
     pub fn kubectl(&self, args: &[&str]) -> Command {
         match &self.cluster {
-            Cluster::Sandbox(sandbox) => {
-                let mut command = sandbox.kubectl(["--request-timeout=30s"]);
-                command.args(args);
-                command
-            }
+            Cluster::Sandbox(sandbox) => sandbox.kubectl(args),
             Cluster::Context { name, .. } => {
                 let mut command = Command::new("kubectl");
-                command.args(["--context", name.as_str(), "--request-timeout=30s"]).args(args);
+                command.args(["--context", name.as_str()]).args(args);
                 command
             }
         }
@@ -137,13 +137,22 @@ impl Place {
 
     /// Applies objects, server-side. `what` names them.
     pub fn apply(&self, what: &str, objects: &Value) -> Result<(), Error> {
-        let args = ["apply", "--server-side", "--force-conflicts", "--field-manager=obstack-demo", "-f", "-"];
+        let args = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=obstack-demo",
+            REQUEST_LIMIT,
+            "-f",
+            "-",
+        ];
         command::feed(&format!("apply {what}"), &mut self.kubectl(&args), &objects.to_string()).map(drop)
     }
 
     /// A list of objects.
     pub fn list(&self, args: &[&str]) -> Result<Vec<Value>, Error> {
-        let all: Vec<&str> = ["get"].iter().chain(args).chain(&["-o", "json"]).copied().collect();
+        let all: Vec<&str> =
+            ["get"].iter().chain(args).chain(&["-o", "json", REQUEST_LIMIT]).copied().collect();
         let answer = command::json("list objects", &mut self.kubectl(&all))?;
         Ok(answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
     }
@@ -159,7 +168,10 @@ impl Place {
                 "Kubernetes {} at {}. Pods are simulated (KWOK): they become ready, and no container runs.\n\
                  S3 is {} at {}; the endpoint in the samples is replaced by it.\n\
                  Rendered from {charts}.",
-                sandbox.tools.kube_apiserver.version, sandbox.server, sandbox.s3.implementation, sandbox.s3.endpoint,
+                sandbox.tools.kube_apiserver.version,
+                sandbox.server,
+                sandbox.s3.implementation,
+                sandbox.s3.endpoint,
             ),
             Cluster::Context { name, .. } => format!(
                 "The cluster of the context {name}: pods are as real as its nodes.\n\
@@ -171,13 +183,14 @@ impl Place {
     }
 
     /// How a demo ends that was kept.
-    pub fn how_to_end(&self, operator: &Operator) -> String {
+    pub fn how_to_end(&self, operator: Option<&Operator>) -> String {
         match &self.cluster {
-            Cluster::Sandbox(_) => "All of it runs on, the operator too. To end it:\n  cargo xtask sandbox down".into(),
+            Cluster::Sandbox(_) => "All of it runs on. To end it:\n  cargo xtask sandbox down".into(),
             Cluster::Context { name, .. } => format!(
-                "The operator runs on. To end it, and to remove the demo:\n  \
-                 kubectl --context {name} delete obstack -A --all\n  kill {}\n  {}",
-                operator.pid(),
+                "To remove the demo{}:\n  kubectl --context {name} delete obstack -A -l {}\n{}  {}",
+                if operator.is_some() { ", and to end the operator, which runs on" } else { "" },
+                super::contents::LABEL,
+                operator.map(|operator| format!("  kill {}\n", operator.pid())).unwrap_or_default(),
                 remove_rest(name),
             ),
         }
@@ -188,7 +201,14 @@ impl Place {
         if self.own || !in_order {
             return;
         }
-        let args = ["delete", "observabilitystacks.obstack.dev", "--all-namespaces", "-l", super::contents::LABEL, "--timeout=60s"];
+        let args = [
+            "delete",
+            "observabilitystacks.obstack.dev",
+            "--all-namespaces",
+            "-l",
+            super::contents::LABEL,
+            "--timeout=60s",
+        ];
         if let Err(error) = command::text("delete the stacks", &mut self.kubectl(&args)) {
             eprintln!("{error}");
         }
@@ -199,12 +219,16 @@ impl Place {
         match &self.cluster {
             Cluster::Sandbox(sandbox) if self.own => sandbox::down(&sandbox.dir),
             Cluster::Sandbox(_) => {
-                println!("The sandbox ran before and runs on, with the demo's namespaces, volumes and buckets.");
+                println!(
+                    "The sandbox ran before and runs on, with the demo's namespaces, volumes and buckets."
+                );
                 println!("  cargo xtask sandbox down");
                 Ok(())
             }
             Cluster::Context { name, .. } => {
-                println!("Namespaces, volumes, buckets, CRD and RBAC stay. To remove what is in the cluster:");
+                println!(
+                    "Namespaces, volumes, buckets, CRD and RBAC stay. To remove what is in the cluster:"
+                );
                 println!("  {}", remove_rest(name));
                 Ok(())
             }

@@ -22,7 +22,8 @@ pub fn print(place: &Place) -> Result<(), Error> {
     let rows = stacks.iter().map(|stack| {
         let namespace = text(stack, "/metadata/namespace");
         let quota = quotas.iter().find(|quota| text(quota, "/metadata/namespace") == namespace);
-        let own: Vec<&Value> = pods.iter().filter(|pod| text(pod, "/metadata/namespace") == namespace).collect();
+        let own: Vec<&Value> =
+            pods.iter().filter(|pod| text(pod, "/metadata/namespace") == namespace).collect();
         let ready = own.iter().filter(|pod| is_ready(pod)).count();
         let used = |resource: &str| quota.map(|quota| used(quota, resource)).unwrap_or_default();
         let (cpu, memory, storage) = (used("cpu"), used("memory"), used("storage"));
@@ -35,7 +36,8 @@ pub fn print(place: &Place) -> Result<(), Error> {
     println!("\nBuckets ({}): {}", buckets.len(), buckets.join(", "));
     let budgets: Vec<String> = budgets.iter().map(|budget| text(budget, "/metadata/name")).collect();
     println!("Disruption budgets ({}): {}", budgets.len(), budgets.join(", "));
-    let datasources: Vec<String> = stacks.iter().flat_map(|stack| names(stack, "/status/datasources")).collect();
+    let datasources: Vec<String> =
+        stacks.iter().flat_map(|stack| names(stack, "/status/datasources")).collect();
     println!("Datasources ({}): {}", datasources.len(), datasources.join(", "));
     Ok(())
 }
@@ -78,12 +80,21 @@ fn text(object: &Value, path: &str) -> String {
 }
 
 fn names(object: &Value, list: &str) -> Vec<String> {
-    object.pointer(list).and_then(Value::as_array).into_iter().flatten().map(|entry| text(entry, "/name")).collect()
+    object
+        .pointer(list)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|entry| text(entry, "/name"))
+        .collect()
 }
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
 }
 
 /// `used of hard`, as the quota controller counts.

@@ -30,7 +30,8 @@ impl Row {
     pub fn of(stack: &Value) -> Self {
         let text = |path: &str| stack.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let conditions = stack.pointer("/status/conditions").and_then(Value::as_array);
-        let ready = conditions.and_then(|all| all.iter().find(|one| one.get("type").is_some_and(|kind| kind == "Ready")));
+        let ready = conditions
+            .and_then(|all| all.iter().find(|one| one.get("type").is_some_and(|kind| kind == "Ready")));
         let of = |field: &str| {
             ready.and_then(|ready| ready.get(field)).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -75,7 +76,8 @@ impl Row {
 pub fn lines(rows: &[Row], since: SystemTime) -> Vec<String> {
     let age = since.elapsed().unwrap_or_default();
     let titles = ["NAMESPACE", "NAME", "ENV", "READY", "REASON", "COMPONENTS", "AGE"].map(str::to_owned);
-    let cells: Vec<[String; 7]> = std::iter::once(titles).chain(rows.iter().map(|row| row.cells(age))).collect();
+    let cells: Vec<[String; 7]> =
+        std::iter::once(titles).chain(rows.iter().map(|row| row.cells(age))).collect();
     let mut aligned = align(&cells).into_iter();
     let mut lines: Vec<String> = aligned.next().into_iter().collect();
     for (line, row) in aligned.zip(rows) {
@@ -96,7 +98,8 @@ pub fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         }
     }
     let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()

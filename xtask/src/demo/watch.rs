@@ -40,7 +40,8 @@ pub fn until_settled(
         operator.check()?;
         let rows = rows(place, stacks)?;
         view.show(&rows, since);
-        let outcome = settled(&rows, stacks, quota).or_else(|| (begin.elapsed() >= limit).then(|| timed_out(&rows)));
+        let outcome =
+            settled(&rows, stacks, quota).or_else(|| (begin.elapsed() >= limit).then(|| timed_out(&rows)));
         if let Some(outcome) = outcome {
             drop(view);
             println!("{}", table::lines(&rows, since).join("\n"));
@@ -56,7 +57,8 @@ fn rows(place: &Place, stacks: &[&Stack]) -> Result<Vec<Row>, Error> {
     let found: Vec<Row> = found.iter().map(Row::of).collect();
     let row = |stack: &&Stack| {
         let same = |row: &&Row| row.namespace == stack.namespace && row.name == stack.name;
-        let missing = || Row { namespace: stack.namespace.clone(), name: stack.name.clone(), ..Row::default() };
+        let missing =
+            || Row { namespace: stack.namespace.clone(), name: stack.name.clone(), ..Row::default() };
         found.iter().find(same).cloned().unwrap_or_else(missing)
     };
     Ok(stacks.iter().map(row).collect())
@@ -156,6 +158,8 @@ mod tests {
         assert!(matches!(outcome(&held, Quota::Today), Some(Outcome::HeldByQuota(_))));
         assert!(outcome(&held, Quota::Fits).is_none());
         assert!(outcome(&[row(true, ""), row(true, ""), row(false, "no bucket")], Quota::Today).is_none());
-        assert!(outcome(&[row(true, ""), row(false, exceeded), row(false, exceeded)], Quota::Today).is_none());
+        assert!(
+            outcome(&[row(true, ""), row(false, exceeded), row(false, exceeded)], Quota::Today).is_none()
+        );
     }
 }

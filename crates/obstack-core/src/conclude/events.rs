@@ -13,6 +13,8 @@ pub struct EventIntent {
     pub reason: Reason,
     /// What happened.
     pub note: String,
+    /// The object it happened to, when it is not the stack itself. Events about different objects are not merged.
+    pub related: Option<ObjectId>,
 }
 
 /// Conditions whose transitions are events.
@@ -55,7 +57,7 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
         events.push(EventIntent {
             warning: !good && !quiet,
             reason,
-            note: format!("{}: {}", condition.type_, condition.message),
+            note: format!("{}: {}", condition.type_, condition.message), related: None,
         });
     }
     events
@@ -65,5 +67,5 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
 pub fn drift_event(id: &ObjectId, deleted: bool, manager: Option<&str>) -> EventIntent {
     let what = if deleted { "was deleted" } else { "was changed" };
     let who = manager.map(|manager| format!(" by {manager}")).unwrap_or_default();
-    EventIntent { warning: true, reason: Reason::Drifted, note: format!("{id} {what}{who}; it was put back") }
+    EventIntent { warning: true, reason: Reason::Drifted, note: format!("{id} {what}{who}; it was put back"), related: Some(id.clone()) }
 }

@@ -5,7 +5,7 @@ use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use obstack_core::conclude::EventIntent;
+use obstack_core::{conclude::EventIntent, objects::ObjectId};
 use tokio::sync::mpsc;
 
 use super::REQUEST_DEADLINE;
@@ -37,7 +37,7 @@ impl EventSink {
                     // The API server refuses notes of 1 KiB and more.
                     note: Some(intent.note.chars().take(1000).collect()),
                     action: "Reconcile".to_owned(),
-                    secondary: None,
+                    secondary: intent.related.as_ref().map(reference),
                 };
                 match tokio::time::timeout(REQUEST_DEADLINE, recorder.publish(&event, &regarding)).await {
                     Ok(Ok(())) => {}
@@ -54,5 +54,15 @@ impl EventSink {
         if self.sender.try_send((regarding, intent)).is_err() {
             tracing::debug!("too many events wait; one was dropped");
         }
+    }
+}
+
+fn reference(id: &ObjectId) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(id.kind.api_version()),
+        kind: Some(id.kind.as_str().to_owned()),
+        namespace: Some(id.namespace.clone()),
+        name: Some(id.name.clone()),
+        ..ObjectReference::default()
     }
 }

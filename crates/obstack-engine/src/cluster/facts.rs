@@ -31,7 +31,7 @@ pub fn pod(pod: &Pod) -> PodFacts {
     let unschedulable = conditions
         .iter()
         .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason.as_deref() == Some("Unschedulable"))
-        .map(|c| Trouble { reason: Reason::Unschedulable, message: c.message.clone().unwrap_or_default() });
+        .map(|c| unscheduled(c.message.as_deref().unwrap_or_default()));
     let containers = status.into_iter().flat_map(|status| {
         let inits = status.init_container_statuses.as_deref().unwrap_or_default();
         inits.iter().chain(status.container_statuses.as_deref().unwrap_or_default())
@@ -42,6 +42,13 @@ pub fn pod(pod: &Pod) -> PodFacts {
         ready: ready && pod.metadata.deletion_timestamp.is_none(),
         trouble: unschedulable.or_else(|| containers.into_iter().find_map(container_trouble)),
     }
+}
+
+/// Every pod with a claim is unschedulable for a moment, until the claim is bound.
+fn unscheduled(message: &str) -> Trouble {
+    let binding = message.contains("unbound immediate PersistentVolumeClaims");
+    let reason = if binding { Reason::RolloutInProgress } else { Reason::Unschedulable };
+    Trouble { reason, message: message.to_owned() }
 }
 
 fn container_trouble(container: &ContainerStatus) -> Option<Trouble> {

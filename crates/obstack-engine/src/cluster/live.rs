@@ -210,7 +210,7 @@ impl Child {
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let stack = metadata.labels.as_ref()?.get(labels::STACK)?;
         let fields = metadata.managed_fields.as_deref().unwrap_or_default();
-        let others = fields.iter().filter(|entry| !is_ours(entry) && entry.subresource.as_deref().unwrap_or_default().is_empty());
+        let others = fields.iter().filter(|entry| !is_ours(entry) && entry.subresource.as_deref() != Some("status"));
         let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         Some(Self {
             stack: stack.as_str().into(),
