@@ -19,7 +19,7 @@ const UNLISTED: &[(&str, &str)] = &[
     ("storage.trace.s3", "tempo-distributed values.yaml, `config`: printed as it is"),
     ("tempo.storage.trace.s3", "tempo values.yaml, `config`: tempo.storage is printed as it is"),
     ("persistence.storageClassName", "tempo values.yaml has it as a comment; templates/statefulset.yaml"),
-    ("image.tag", "mimir-distributed 6.x templates/_helpers.tpl, mimir.imageReference"),
+    ("image.tag", "mimir-distributed 6.x templates/_helpers.tpl: the global tag"),
     ("*.persistentVolume.storageClass", "mimir-distributed values.yaml has it as a comment"),
     ("*.resources.limits", "mimir-distributed prints resources as they are"),
 ];

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use obstack_api::{ObservabilityStack, Reason};
+use obstack_api::{ConditionType, ObservabilityStack, Reason, StackStatus};
 use obstack_core::{
-    conclude::{BucketHealth, Fault, Followed, Situation},
+    conclude::{Applied, BucketHealth, Fault, Followed, Situation},
     design::{Blueprint, design},
     health,
     names::StackKey,
@@ -53,11 +53,20 @@ pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &Observability
         publish(ctx, key, stack, &Situation::Terminating).await?;
         return Ok(INVALID_AGAIN);
     }
-    let failed = outcome.applied != obstack_core::conclude::Applied::All || outcome.datasources_fault.is_some();
+    if look.results.is_none() && was_probed(stack) {
+        return Ok(look.again); // after a restart the last word on the buckets stands until the probe has ended
+    }
+    let failed = outcome.applied != Applied::All || outcome.datasources_fault.is_some();
     let again = if failed && ready { look.again.min(FAILED_AGAIN) } else { look.again };
     let followed = follow(ctx, &valid, blueprint, outcome, look); // pure, over the live view
     let held = publish(ctx, key, stack, &Situation::Followed(Box::new(followed))).await?; // a write when it differs
     Ok(held.map_or(again, |held| held.min(again)))
+}
+
+/// Whether the status tells of the buckets of this very spec.
+fn was_probed(stack: &ObservabilityStack) -> bool {
+    let told = |status: &StackStatus| status.conditions.iter().any(|condition| condition.type_ == ConditionType::StorageReady);
+    stack.status.as_ref().is_some_and(|status| status.observed_generation == stack.metadata.generation && told(status))
 }
 
 fn follow(ctx: &Context, valid: &ValidStack, blueprint: Blueprint, outcome: Outcome, look: Look) -> Followed {

@@ -1,8 +1,13 @@
 //! What is there at the end, and what to try next.
 
+use std::env;
+
+use obstack_core::quantity::Amount;
+use obstack_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::args::Demo;
+use crate::demo::contents;
 use crate::demo::place::Place;
 use crate::demo::table;
 use crate::error::Error;
@@ -14,22 +19,37 @@ const OURS: &str = "obstack.dev/stack";
 pub fn print(place: &Place) -> Result<(), Error> {
     let stacks = place.list(&["observabilitystacks.obstack.dev", "--all-namespaces"])?;
     let pods = place.list(&["pods", "--all-namespaces", "-l", OURS])?;
-    let quotas = place.list(&["resourcequotas", "--all-namespaces"])?;
+    let claims = place.list(&["persistentvolumeclaims", "--all-namespaces"])?;
+    let quotas = place.list(&["resourcequotas", "--all-namespaces", "-l", contents::LABEL])?;
     let budgets = place.list(&["poddisruptionbudgets", "--all-namespaces", "-l", OURS])?;
 
-    println!("\nPods, and what they and their volumes request of what is free in the namespace:");
-    let titles = ["NAMESPACE", "PODS READY", "CPU", "MEMORY", "STORAGE"].map(str::to_owned);
-    let rows = stacks.iter().map(|stack| {
-        let namespace = text(stack, "/metadata/namespace");
-        let quota = quotas.iter().find(|quota| text(quota, "/metadata/namespace") == namespace);
-        let own: Vec<&Value> =
-            pods.iter().filter(|pod| text(pod, "/metadata/namespace") == namespace).collect();
-        let ready = own.iter().filter(|pod| is_ready(pod)).count();
-        let used = |resource: &str| quota.map(|quota| used(quota, resource)).unwrap_or_default();
-        let (cpu, memory, storage) = (used("cpu"), used("memory"), used("storage"));
-        [namespace, format!("{ready}/{}", own.len()), cpu, memory, storage]
-    });
-    let rows: Vec<[String; 5]> = std::iter::once(titles).chain(rows).collect();
+    println!("\nReady pods, and what all pods and volumes request of what is free in the namespace:");
+    let titles = ["NAMESPACE", "READY", "CPU", "MEMORY", "STORAGE"].map(str::to_owned);
+    let mut rows = vec![titles];
+    for quota in &quotas {
+        let namespace = text(quota, "/metadata/namespace");
+        let here = |objects: &[Value]| -> Vec<Value> {
+            objects
+                .iter()
+                .filter(|object| text(object, "/metadata/namespace") == namespace)
+                .cloned()
+                .collect()
+        };
+        let (pods, claims) = (here(&pods), here(&claims));
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        let containers = pods.iter().filter_map(|pod| pod.pointer("/spec/containers")?.as_array()).flatten();
+        let [cpu, memory] = ["cpu", "memory"]
+            .map(|resource| sum(containers.clone(), &format!("/resources/requests/{resource}")));
+        let storage = sum(claims.iter(), "/spec/resources/requests/storage");
+        let free = |resource: &str| text(quota, &format!("/spec/hard/requests.{resource}"));
+        rows.push([
+            namespace,
+            format!("{ready}/{}", pods.len()),
+            format!("{} of {}", cpu.cpu(), free("cpu")),
+            format!("{} of {}", memory.memory(), free("memory")),
+            format!("{} of {}", storage.storage(), free("storage")),
+        ]);
+    }
     println!("{}", table::align(&rows).join("\n"));
 
     let buckets: Vec<String> = stacks.iter().flat_map(|stack| names(stack, "/status/buckets")).collect();
@@ -47,13 +67,7 @@ pub fn next(place: &Place, options: &Demo) -> String {
     if !options.keep {
         return "To look around, run it again with --keep.".into();
     }
-    let kubectl = match place.as_sandbox() {
-        Some(sandbox) => format!(
-            "  eval \"$(cargo xtask sandbox env)\"\n  export PATH=\"$PATH:{}\"\n",
-            sandbox.tools.kubectl.path.parent().unwrap_or(&sandbox.dir).display()
-        ),
-        None => String::new(),
-    };
+    let kubectl = place.as_sandbox().map(environment).unwrap_or_default();
     let storage = if place.as_sandbox().is_some() {
         "\n# Without the object store StorageReady falls, and rises again with it\n  \
          cargo xtask sandbox stop-s3; kubectl wait --for=condition=StorageReady=false obstack/dts-dev -n ca7f8f-dev --timeout=3m\n  \
@@ -71,8 +85,17 @@ pub fn next(place: &Place, options: &Demo) -> String {
          kubectl patch obstack dts-dev -n ca7f8f-dev --type merge -p '{{\"spec\":{{\"metrics\":{{\"components\":{{\"querier\":{{\"resources\":{{\"limits\":{{\"cpu\":\"1\"}}}}}}}}}}}}}}'\
          {storage}\n\
          # Volumes and buckets stay\n  \
-         kubectl delete obstack dts-dev -n ca7f8f-dev; kubectl get pods,pvc -n ca7f8f-dev"
+         kubectl delete obstack dts-dev -n ca7f8f-dev; kubectl get pvc -n ca7f8f-dev"
     )
+}
+
+/// What a shell needs to use kubectl.
+fn environment(sandbox: &Sandbox) -> String {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let there = env::split_paths(&path).any(|dir| dir.join("kubectl").is_file());
+    let dir = sandbox.tools.kubectl.path.parent().filter(|_| !there);
+    let export = dir.map(|dir| format!("  export PATH=\"$PATH:{}\"\n", dir.display())).unwrap_or_default();
+    format!("  eval \"$(cargo xtask sandbox env)\"\n{export}")
 }
 
 fn text(object: &Value, path: &str) -> String {
@@ -97,8 +120,7 @@ fn is_ready(pod: &Value) -> bool {
         .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
 }
 
-/// `used of hard`, as the quota controller counts.
-fn used(quota: &Value, resource: &str) -> String {
-    let of = |which: &str| text(quota, &format!("/status/{which}/requests.{resource}"));
-    format!("{} of {}", of("used"), of("hard"))
+/// The sum of a quantity in many objects.
+fn sum<'a>(objects: impl Iterator<Item = &'a Value>, path: &str) -> Amount {
+    objects.filter_map(|object| Amount::parse(&text(object, path)).ok()).sum()
 }

@@ -30,7 +30,7 @@ pub(super) fn validate(
                 format!("{field}.replicas"),
                 "is negative; write 0 to leave it out",
             ));
-            0
+            role.replicas
         }
     };
     let resources = spec.resources.clone().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod hand;
 pub mod helm;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use obstack_core::{
     objects::ObjectId,
 };
 
-use super::{ClusterError, api_of, bounded, live};
+use super::{ClusterError, api_of, bounded, live, write};
 use crate::lease::WriteGuard;
 
 /// What an apply came to.
@@ -32,13 +32,10 @@ pub async fn apply(
     force: bool,
 ) -> Result<AppliedObject, ClusterError> {
     let what = || format!("apply {}", object.id);
-    if !guard.may_write() {
-        return Err(ClusterError::NotLeader { what: what() });
-    }
     let mut params = PatchParams::apply(labels::FIELD_MANAGER);
     params.force = force;
     let api = api_of(client, &object.id);
-    let answer = bounded(what, api.patch(&object.id.name, &params, &Patch::Apply(&object.body))).await?;
+    let answer = write(guard, what, api.patch(&object.id.name, &params, &Patch::Apply(&object.body))).await?;
     let metadata = answer.meta();
     Ok(AppliedObject {
         entry: Entry {
@@ -54,9 +51,6 @@ pub async fn apply(
 /// read. An object that is gone, or somebody else's by now, is left alone.
 pub async fn delete(client: &Client, guard: &WriteGuard, key: &StackKey, id: &ObjectId) -> Result<bool, ClusterError> {
     let what = || format!("delete {id}");
-    if !guard.may_write() {
-        return Err(ClusterError::NotLeader { what: what() });
-    }
     let api = api_of(client, id);
     let Some(live) = bounded(|| format!("get {id}"), api.get_metadata_opt(&id.name)).await? else { return Ok(false) };
     let ours = live.metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)).is_some_and(|label| *label == key.label());
@@ -65,7 +59,7 @@ pub async fn delete(client: &Client, guard: &WriteGuard, key: &StackKey, id: &Ob
     }
     let preconditions =
         Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
-    match bounded(what, api.delete(&id.name, &DeleteParams::background().preconditions(preconditions))).await {
+    match write(guard, what, api.delete(&id.name, &DeleteParams::background().preconditions(preconditions))).await {
         Ok(_) => Ok(true),
         Err(error) if error.code() == 404 => Ok(false),
         Err(error) => Err(error),

@@ -10,7 +10,7 @@ use kube::{
 use obstack_api::labels;
 use obstack_core::{inventory::Inventory, names::StackKey};
 
-use super::{ClusterError, bounded};
+use super::{ClusterError, bounded, write};
 use crate::lease::WriteGuard;
 
 /// Key of the list in the ConfigMap.
@@ -52,16 +52,13 @@ pub async fn store(
 ) -> Result<String, ClusterError> {
     let name = key.inventory();
     let what = || format!("write ConfigMap {}/{name}", key.namespace);
-    if !guard.may_write() {
-        return Err(ClusterError::NotLeader { what: what() });
-    }
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
     let mut object = configmap(key, owner_uid, &stored.inventory);
     object.metadata.resource_version.clone_from(&stored.version);
     let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let written = match stored.version {
-        Some(_) => bounded(what, api.replace(&name, &params, &object)).await?,
-        None => bounded(what, api.create(&params, &object)).await?,
+        Some(_) => write(guard, what, api.replace(&name, &params, &object)).await?,
+        None => write(guard, what, api.create(&params, &object)).await?,
     };
     Ok(written.metadata.resource_version.unwrap_or_default())
 }

@@ -17,6 +17,8 @@ use kube::{
 };
 use obstack_core::objects::{Kind, ObjectId};
 
+use crate::{client, lease::WriteGuard};
+
 /// Longest time that one request may take, from sending it to the whole answer.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -40,13 +42,15 @@ pub(crate) fn resource_of(kind: Kind) -> ApiResource {
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// The API server did not answer in time.
-    #[error("{what}: no answer within {}s", REQUEST_DEADLINE.as_secs())]
+    #[error("{what}: no answer within {deadline:?}")]
     Deadline {
         /// What was tried, on which object.
         what: String,
+        /// How long it was waited for.
+        deadline: Duration,
     },
     /// The API server refused, or could not be reached.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", client::explain(source.as_ref()))]
     Api {
         /// What was tried, on which object.
         what: String,
@@ -89,9 +93,30 @@ pub(crate) async fn bounded<T>(
     what: impl FnOnce() -> String,
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ClusterError> {
-    match tokio::time::timeout(REQUEST_DEADLINE, request).await {
+    within(REQUEST_DEADLINE, what, request).await
+}
+
+/// Bounds a write, so that it is over before another process could lead: it starts only while this one leads, and
+/// ends with its leadership.
+pub(crate) async fn write<T>(
+    guard: &WriteGuard,
+    what: impl FnOnce() -> String,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ClusterError> {
+    match guard.time_to_write() {
+        Some(left) => within(left.min(REQUEST_DEADLINE), what, request).await,
+        None => Err(ClusterError::NotLeader { what: what() }),
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    what: impl FnOnce() -> String,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(deadline, request).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(ClusterError::Api { what: what(), source: Box::new(source) }),
-        Err(_) => Err(ClusterError::Deadline { what: what() }),
+        Err(_) => Err(ClusterError::Deadline { what: what(), deadline }),
     }
 }

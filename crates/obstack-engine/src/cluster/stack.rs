@@ -8,7 +8,7 @@ use obstack_api::{ObservabilityStack, StackStatus, labels};
 use obstack_core::names::StackKey;
 use serde_json::json;
 
-use super::{ClusterError, bounded};
+use super::{ClusterError, write};
 use crate::lease::WriteGuard;
 
 fn api(client: &Client, key: &StackKey) -> Api<ObservabilityStack> {
@@ -18,9 +18,6 @@ fn api(client: &Client, key: &StackKey) -> Api<ObservabilityStack> {
 /// Writes the status.
 pub async fn write_status(client: &Client, guard: &WriteGuard, key: &StackKey, uid: &str, status: &StackStatus) -> Result<(), ClusterError> {
     let what = || format!("write the status of {key}");
-    if !guard.may_write() {
-        return Err(ClusterError::NotLeader { what: what() });
-    }
     // The uid makes sure that a stack made anew under the same name does not get the old one's status.
     let body = json!({
         "apiVersion": "obstack.dev/v1alpha1",
@@ -30,7 +27,7 @@ pub async fn write_status(client: &Client, guard: &WriteGuard, key: &StackKey, u
     });
     let params = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
     let stacks: Api<kube::api::DynamicObject> = dynamic(client, key);
-    bounded(what, stacks.patch_status(&key.name, &params, &Patch::Apply(&body))).await.map(|_| ())
+    write(guard, what, stacks.patch_status(&key.name, &params, &Patch::Apply(&body))).await.map(|_| ())
 }
 
 /// The API without types: the status of an object that does not parse must be writable too.
@@ -48,9 +45,6 @@ pub async fn set_finalizer(
     wanted: bool,
 ) -> Result<(), ClusterError> {
     let what = || format!("{} the finalizer of {key}", if wanted { "set" } else { "remove" });
-    if !guard.may_write() {
-        return Err(ClusterError::NotLeader { what: what() });
-    }
     let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
     finalizers.retain(|finalizer| finalizer != labels::FINALIZER);
     if wanted {
@@ -63,7 +57,7 @@ pub async fn set_finalizer(
         ..Default::default()
     }
     .into_request_partial::<ObservabilityStack>();
-    let outcome = bounded(what, api(client, key).patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
+    let outcome = write(guard, what, api(client, key).patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
     match outcome {
         Ok(_) => Ok(()),
         // Gone already: what the finalizer held is done.
