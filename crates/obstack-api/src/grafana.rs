@@ -30,7 +30,12 @@ pub struct Datasources {
     pub namespace: Option<String>,
     /// Label that the sidecar looks for, as `key` (value `1`) or `key=value`. `grafana_datasource` when silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 127), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?(=[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"))]
+    #[schemars(
+        length(min = 1, max = 127),
+        regex(
+            pattern = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?(=[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+        )
+    )]
     pub sidecar_label: Option<String>,
     /// Value of the annotation `grafana_folder`, for sidecars that sort files by it. None when silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,16 +64,22 @@ fn complete(root: &mut Value) {
             map["maxProperties"] = json!(MAX_COMPONENTS);
         }
         for rule in COMPONENT_RULES {
-            let at: Vec<&str> = components.iter().copied().chain(["*"]).chain(rule.at.iter().copied()).collect();
+            let at: Vec<&str> =
+                components.iter().copied().chain(["*"]).chain(rule.at.iter().copied()).collect();
             add_rule(root, &at, rule);
         }
         if let Some(selector) = node_mut(root, &["spec", backend, "components", "*", "nodeSelector"]) {
             selector["maxProperties"] = json!(16);
         }
     }
-    for (list, key) in
-        [("conditions", "type"), ("components", "name"), ("buckets", "name"), ("datasources", "name"), ("charts", "name"), ("advisories", "code")]
-    {
+    for (list, key) in [
+        ("conditions", "type"),
+        ("components", "name"),
+        ("buckets", "name"),
+        ("datasources", "name"),
+        ("charts", "name"),
+        ("advisories", "code"),
+    ] {
         if let Some(node) = node_mut(root, &["status", list]) {
             node["x-kubernetes-list-type"] = json!("map");
             node["x-kubernetes-list-map-keys"] = json!([key]);
@@ -169,7 +175,8 @@ mod tests {
     #[test]
     fn every_node_has_a_type_or_is_an_open_one() {
         walk("", &schema(), &mut |path, node| {
-            let open = node["x-kubernetes-preserve-unknown-fields"] == true || node["x-kubernetes-int-or-string"] == true;
+            let open = node["x-kubernetes-preserve-unknown-fields"] == true
+                || node["x-kubernetes-int-or-string"] == true;
             assert!(node["type"].is_string() || open, "{path} has no type: {node}");
         });
     }
@@ -178,7 +185,10 @@ mod tests {
     fn every_field_of_the_spec_is_documented_and_bounded() {
         walk(".spec", &schema()["properties"]["spec"], &mut |path, node| {
             let named = !path.ends_with(".*") && !path.ends_with("[]");
-            assert!(!named || node["description"].is_string() || path.contains("operations"), "{path} has no description");
+            assert!(
+                !named || node["description"].is_string() || path.contains("operations"),
+                "{path} has no description"
+            );
             if node["type"] == "array" {
                 assert!(node["maxItems"].is_number(), "{path} has no maxItems");
             }
@@ -191,7 +201,9 @@ mod tests {
     #[test]
     fn every_rule_found_its_place() {
         let mut placed = 0;
-        walk("", &schema(), &mut |_, node| placed += node["x-kubernetes-validations"].as_array().map_or(0, Vec::len));
+        walk("", &schema(), &mut |_, node| {
+            placed += node["x-kubernetes-validations"].as_array().map_or(0, Vec::len);
+        });
         assert_eq!(placed, RULES.len() + 2 * COMPONENT_RULES.len());
     }
 
@@ -205,7 +217,9 @@ mod tests {
 
     #[test]
     fn the_lists_of_known_components_agree_with_the_rules() {
-        for (backend, known) in [("traces", crate::rules::TRACES_COMPONENTS), ("metrics", crate::rules::METRICS_COMPONENTS)] {
+        for (backend, known) in
+            [("traces", crate::rules::TRACES_COMPONENTS), ("metrics", crate::rules::METRICS_COMPONENTS)]
+        {
             let rule = RULES.iter().find(|r| r.at == ["spec", backend, "components"]).unwrap();
             assert!(rule.message.ends_with(&known.join(", ")), "{backend}");
             assert!(known.iter().all(|name| rule.rule.contains(&format!("'{name}'"))), "{backend}");

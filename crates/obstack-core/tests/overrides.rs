@@ -27,13 +27,20 @@ fn i7_a_cpu_limit_in_values_is_refused_wherever_it_stands() {
             "querier.extraContainers[0].resources.limits.cpu",
         ),
     ] {
-        let [(reason, field, message)] = &faults(&format!("spec: {{metrics: {{values: {values}}}}}"))[..] else {
+        let [(reason, field, message)] = &faults(&format!("spec: {{metrics: {{values: {values}}}}}"))[..]
+        else {
             panic!("{values}")
         };
-        assert_eq!((*reason, field.as_str()), (Reason::OverrideViolatesPolicy, format!("spec.metrics.values.{at}").as_str()));
+        assert_eq!(
+            (*reason, field.as_str()),
+            (Reason::OverrideViolatesPolicy, format!("spec.metrics.values.{at}").as_str())
+        );
         assert!(message.contains("CPU limit") && message.contains("cpuLimits"), "{message}");
     }
-    assert_eq!(faults("spec: {resourcePolicy: {cpuLimits: Allow}, metrics: {values: {x: {limits: {cpu: 1}}}}}"), []);
+    assert_eq!(
+        faults("spec: {resourcePolicy: {cpuLimits: Allow}, metrics: {values: {x: {limits: {cpu: 1}}}}}"),
+        []
+    );
 }
 
 #[test]
@@ -61,7 +68,12 @@ fn i7_a_cpu_limit_in_a_patch_is_refused_by_path_and_inside_a_value() {
 #[test]
 fn what_the_typed_api_decides_is_refused_in_values_with_the_typed_field() {
     for (backend, values, at, owner) in [
-        ("metrics", "{ingester: {replicas: 5}}", "ingester.replicas", "spec.metrics.components.ingester.replicas"),
+        (
+            "metrics",
+            "{ingester: {replicas: 5}}",
+            "ingester.replicas",
+            "spec.metrics.components.ingester.replicas",
+        ),
         (
             "metrics",
             "{store_gateway: {resources: {limits: {memory: 9Gi}}}}",
@@ -81,7 +93,12 @@ fn what_the_typed_api_decides_is_refused_in_values_with_the_typed_field() {
             "spec.metrics.buckets.ruler.name",
         ),
         ("traces", "{tempo: {retention: 1h}}", "tempo.retention", "spec.traces.retention"),
-        ("traces", "{persistence: {size: 1Gi}}", "persistence.size", "spec.traces.components.singleBinary.storage"),
+        (
+            "traces",
+            "{persistence: {size: 1Gi}}",
+            "persistence.size",
+            "spec.traces.components.singleBinary.storage",
+        ),
         ("traces", "{tempo: none}", "tempo", "spec.traces.chart.version"),
     ] {
         let found = faults(&format!("spec: {{{backend}: {{values: {values}}}}}"));

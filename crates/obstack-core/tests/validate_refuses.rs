@@ -38,7 +38,9 @@ fn check_all(cases: &[Case]) {
 
 #[test]
 fn a_small_stack_and_every_sample_are_valid() {
-    for stack in [common::yaml(common::SMALL), common::sample("dev"), common::sample("test"), common::sample("prod")] {
+    for stack in
+        [common::yaml(common::SMALL), common::sample("dev"), common::sample("test"), common::sample("prod")]
+    {
         common::valid(&common::with(&stack, ""));
     }
 }
@@ -107,11 +109,26 @@ fn replication_and_retention() {
             "spec.traces.replicationFactor",
             &["is 2", "1 ingesters"],
         ),
-        ("spec: {metrics: {replicationFactor: 0}}", Reason::InvalidSpec, "spec.metrics.replicationFactor", &["is 0"]),
-        ("spec: {metrics: {retention: 30d}}", Reason::InvalidSpec, "spec.metrics.retention", &["30d", "720h"]),
+        (
+            "spec: {metrics: {replicationFactor: 0}}",
+            Reason::InvalidSpec,
+            "spec.metrics.replicationFactor",
+            &["is 0"],
+        ),
+        (
+            "spec: {metrics: {retention: 30d}}",
+            Reason::InvalidSpec,
+            "spec.metrics.retention",
+            &["30d", "720h"],
+        ),
         ("spec: {traces: {retention: 0h}}", Reason::InvalidSpec, "spec.traces.retention", &["0h"]),
         // Go reads no duration of 292 years or more: the pods would not start.
-        ("spec: {traces: {retention: 4000000000h}}", Reason::InvalidSpec, "spec.traces.retention", &["876000h"]),
+        (
+            "spec: {traces: {retention: 4000000000h}}",
+            Reason::InvalidSpec,
+            "spec.traces.retention",
+            &["876000h"],
+        ),
     ]);
 }
 
@@ -245,7 +262,8 @@ fn a_bucket_of_another_stack() {
     let stack = common::small_with("");
     let mut facts = common::facts(&stack);
     let owner = StackKey { namespace: "other".into(), name: "older".into() };
-    let claim = |endpoint: &str| BucketClaim { endpoint: endpoint.into(), bucket: "dts-traces-dev-blocks".into() };
+    let claim =
+        |endpoint: &str| BucketClaim { endpoint: endpoint.into(), bucket: "dts-traces-dev-blocks".into() };
     facts.claimed_buckets.insert(claim("http://elsewhere:8333"), owner.clone());
     assert!(faults(&stack, &facts).is_empty(), "the same name in another object store");
     facts.claimed_buckets.insert(claim("http://seaweedfs-dev-s3.ca7f8f-dev.svc:8333"), owner);

@@ -84,7 +84,8 @@ impl Keys {
 
 fn matches(pattern: &str, path: &[String]) -> bool {
     let pattern: Vec<_> = pattern.split('.').collect();
-    pattern.len() <= path.len() && pattern.iter().zip(path).all(|(wanted, key)| *wanted == "*" || wanted == key)
+    pattern.len() <= path.len()
+        && pattern.iter().zip(path).all(|(wanted, key)| *wanted == "*" || wanted == key)
 }
 
 fn kind_of(value: &Value) -> &'static str {

@@ -13,20 +13,32 @@ use crate::{
 };
 
 /// How long an object elsewhere may resist before the stack is let go without it: a namespace must never hang on us.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Wait between two tries.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Puts the finalizer on when an object lives outside the stack's namespace, and off when none does any more.
-pub async fn hold(ctx: &Context, key: &StackKey, object: &ObservabilityStack, design: &Design) -> Result<(), ClusterError> {
-    let elsewhere = design.datasources.as_ref().is_some_and(|object| object["metadata"]["namespace"] != key.namespace.as_str());
+pub async fn hold(
+    ctx: &Context,
+    key: &StackKey,
+    object: &ObservabilityStack,
+    design: &Design,
+) -> Result<(), ClusterError> {
+    let elsewhere = design
+        .datasources
+        .as_ref()
+        .and_then(|object| object.pointer("/metadata/namespace")?.as_str())
+        .is_some_and(|namespace| namespace != key.namespace);
     let wanted = elsewhere && object.spec.deletion_policy != DeletionPolicy::Retain;
     let held = has_finalizer(&object.metadata);
     if held == wanted {
         return Ok(());
     }
     // An object that was elsewhere before is pruned first.
-    if !wanted && object.spec.deletion_policy != DeletionPolicy::Retain && !foreign(ctx, key).await?.is_empty() {
+    if !wanted
+        && object.spec.deletion_policy != DeletionPolicy::Retain
+        && !foreign(ctx, key).await?.is_empty()
+    {
         return Ok(());
     }
     match stack::set_finalizer(&ctx.client, &ctx.guard, key, &object.metadata, wanted).await {
@@ -59,13 +71,19 @@ pub async fn finalize(
             }
         }
         if !left.is_empty() {
-            let since = metadata.deletion_timestamp.as_ref().map(|time| jiff::Timestamp::now().duration_since(time.0));
+            let since = metadata
+                .deletion_timestamp
+                .as_ref()
+                .map(|time| jiff::Timestamp::now().duration_since(time.0));
             let patience = jiff::SignedDuration::try_from(PATIENCE).unwrap_or(jiff::SignedDuration::ZERO);
             if since.is_some_and(|since| since < patience) {
                 return Ok(RETRY);
             }
             let note = format!("the stack is let go; delete by hand what is left: {}", left.join(", "));
-            ctx.publish_event(key, EventIntent { warning: true, reason: Reason::Terminating, note, related: None });
+            ctx.publish_event(
+                key,
+                EventIntent { warning: true, reason: Reason::Terminating, note, related: None },
+            );
         }
     }
     match stack::set_finalizer(&ctx.client, &ctx.guard, key, metadata, false).await {

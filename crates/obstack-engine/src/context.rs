@@ -1,7 +1,7 @@
 //! What every reconcile has at hand.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -91,7 +91,7 @@ pub struct Remembered {
     /// Its inventory as it was read or written last.
     pub stored: Option<Arc<Stored>>,
     /// Versions of our own writes that the watches may not have told of yet.
-    pub written: HashMap<ObjectId, u64>,
+    pub written: BTreeMap<ObjectId, u64>,
     /// The status as it was written last, and when.
     pub status: Option<(StackStatus, Instant)>,
     /// Failed reconciles in a row.

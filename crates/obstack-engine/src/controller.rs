@@ -35,7 +35,7 @@ const CONCURRENCY: u16 = 8;
 /// Wait after the first failure of a stack; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait after failures.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// Why a reconcile ended early. Each is tried again, later and later.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,11 @@ pub enum ReconcileError {
 }
 
 /// Reconciles until told to stop; a reconcile that runs then is finished.
-pub async fn run(ctx: Arc<Context>, mut triggers: mpsc::UnboundedReceiver<StackKey>, stop: CancellationToken) {
+pub async fn run(
+    ctx: Arc<Context>,
+    mut triggers: mpsc::UnboundedReceiver<StackKey>,
+    stop: CancellationToken,
+) {
     let scopes: Vec<Option<String>> = match ctx.settings.namespaces.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
@@ -185,7 +189,9 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
 async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Duration, ClusterError> {
     match &stack.0 {
         Ok(stack) => reconcile(&ctx, &key, stack).await,
-        Err(invalid) if invalid.metadata.deletion_timestamp.is_some() => cleanup::finalize(&ctx, &key, &invalid.metadata, None).await,
+        Err(invalid) if invalid.metadata.deletion_timestamp.is_some() => {
+            cleanup::finalize(&ctx, &key, &invalid.metadata, None).await
+        }
         Err(invalid) => {
             let message = format!("cannot be read: {}; correct the object", invalid.error);
             let situation = Situation::Invalid(vec![Violation::new(Reason::InvalidSpec, "spec", message)]);
@@ -195,6 +201,8 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
     }
 }
 
+// By value: the controller hands its own handles over.
+#[expect(clippy::needless_pass_by_value)]
 fn error_policy(stack: Arc<Guarded>, _: &ReconcileError, ctx: Arc<Context>) -> Action {
     let until = ctx.memory.recall(&key_of(&stack)).not_before;
     Action::requeue(until.map_or(BACKOFF, |(until, _)| until.saturating_duration_since(Instant::now())))

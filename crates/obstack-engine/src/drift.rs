@@ -1,6 +1,6 @@
 //! Which objects somebody else changed or deleted, told from the live view alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use obstack_core::{inventory::Inventory, objects::ObjectId};
 
@@ -20,7 +20,7 @@ pub struct Drift {
 pub fn drifted(
     inventory: &Inventory,
     view: &LiveView,
-    written: &HashMap<ObjectId, u64>,
+    written: &BTreeMap<ObjectId, u64>,
     namespaces: &[String],
 ) -> BTreeMap<ObjectId, Drift> {
     let mut drifts = BTreeMap::new();
@@ -75,7 +75,8 @@ mod tests {
     }
 
     fn inventory(fields: &Value) -> Inventory {
-        let entry = Entry { hash: "h".into(), uid: "u".into(), owned: owned_fields(&live(1, fields.clone())) };
+        let entry =
+            Entry { hash: "h".into(), uid: "u".into(), owned: owned_fields(&live(1, fields.clone())) };
         Inventory { objects: [(id(), entry)].into(), ..Inventory::default() }
     }
 

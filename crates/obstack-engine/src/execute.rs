@@ -59,7 +59,11 @@ impl Outcome {
 
 /// Executes a blueprint as far as the world lets it. `buckets_ready` gates what is new; what is applied already is
 /// kept in place without.
-pub async fn execute(ctx: &Context, blueprint: &Blueprint, buckets_ready: bool) -> Result<Outcome, ClusterError> {
+pub async fn execute(
+    ctx: &Context,
+    blueprint: &Blueprint,
+    buckets_ready: bool,
+) -> Result<Outcome, ClusterError> {
     let key = &blueprint.key;
     let stored = recall(ctx, key).await?;
     let inventory = &stored.inventory;
@@ -76,7 +80,11 @@ pub async fn execute(ctx: &Context, blueprint: &Blueprint, buckets_ready: bool) 
         return Ok(Outcome::of(inventory, Applied::Waiting));
     }
     match ctx.plans.make(&blueprint.design, &sourced).await {
-        Ok(plan) => Execution { ctx, key, design: &blueprint.design, sourced: &sourced, plan: &plan, drift }.run(stored, changed).await,
+        Ok(plan) => {
+            Execution { ctx, key, design: &blueprint.design, sourced: &sourced, plan: &plan, drift }
+                .run(stored, changed)
+                .await
+        }
         Err(error) => Ok(failed(ctx, inventory, &error)),
     }
 }
@@ -116,7 +124,8 @@ impl Execution<'_> {
         }
         let targets = self.targets(&before, changed);
         let failures = self.apply_by_wave(&targets, &mut stored).await;
-        let (datasources, failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(id, _)| id.name == self.key.datasources());
+        let (datasources, failures): (Vec<_>, Vec<_>) =
+            failures.into_iter().partition(|(id, _)| id.name == self.key.datasources());
         let terminating = failures.iter().any(|(_, error)| error.namespace_terminating());
         let inventory = &mut stored.inventory;
         inventory.components.clone_from(&self.plan.components);
@@ -152,12 +161,20 @@ impl Execution<'_> {
     /// Objects to apply: what is new or changed, and what somebody else changed.
     fn targets(&self, before: &Inventory, changed: bool) -> Vec<&PlannedObject> {
         let outdated = if changed { before.outdated(self.plan) } else { Vec::new() };
-        self.plan.objects.iter().filter(|object| outdated.contains(&&object.id) || self.drift.contains_key(&object.id)).collect()
+        self.plan
+            .objects
+            .iter()
+            .filter(|object| outdated.contains(&&object.id) || self.drift.contains_key(&object.id))
+            .collect()
     }
 
     /// Applies wave by wave. A wave with a failure is finished, the next one is not begun; datasources, which live
     /// elsewhere, hold nothing up.
-    async fn apply_by_wave(&self, targets: &[&PlannedObject], stored: &mut Stored) -> Vec<(ObjectId, ClusterError)> {
+    async fn apply_by_wave(
+        &self,
+        targets: &[&PlannedObject],
+        stored: &mut Stored,
+    ) -> Vec<(ObjectId, ClusterError)> {
         let mut failures = Vec::new();
         for wave in 0..=3 {
             let of_wave = targets.iter().copied().filter(|object| object.id.kind.wave() == wave);
@@ -171,7 +188,7 @@ impl Execution<'_> {
             let results: Vec<_> = stream::iter(applies).buffer_unordered(PARALLEL).collect().await;
             for (object, result) in results {
                 match result {
-                    Ok(applied) => self.record(object, applied, stored),
+                    Ok(done) => self.record(object, done, stored),
                     Err(error) => {
                         tracing::warn!(object = %object.id, %error, "an object was not applied");
                         failures.push((object.id.clone(), error));
@@ -188,7 +205,9 @@ impl Execution<'_> {
     fn record(&self, object: &PlannedObject, applied: AppliedObject, stored: &mut Stored) {
         let kind = object.id.kind.as_str();
         self.ctx.metrics.record_write("apply", kind);
-        self.ctx.memory.update(self.key, |memory: &mut Remembered| _ = memory.written.insert(object.id.clone(), applied.version));
+        self.ctx.memory.update(self.key, |memory: &mut Remembered| {
+            _ = memory.written.insert(object.id.clone(), applied.version);
+        });
         stored.inventory.objects.insert(object.id.clone(), applied.entry);
         if let Some(drift) = self.drift.get(&object.id) {
             let manager = drift.manager.as_deref();
@@ -245,12 +264,18 @@ fn fault(id: &ObjectId, error: &ClusterError, failures: usize) -> Fault {
     let more = if failures > 1 { format!(" (and {} more)", failures - 1) } else { String::new() };
     let said = error.status().map_or_else(|| error.to_string(), |status| status.message.clone());
     let (reason, fix) = match error.code() {
-        409 => (Reason::FieldConflict, "; another manager holds the object: delete it or take the field out of its manifest"),
-        403 if said.contains("exceeded quota") => (Reason::QuotaExceeded, "; raise the quota or lower what the stack asks for"),
-        403 => (Reason::ApplyFailed, "; allow the operator's ServiceAccount what the message names"),
-        422 if said.contains("updates to statefulset spec") => {
-            (Reason::ApplyFailed, "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay")
+        409 => (
+            Reason::FieldConflict,
+            "; another manager holds the object: delete it or take the field out of its manifest",
+        ),
+        403 if said.contains("exceeded quota") => {
+            (Reason::QuotaExceeded, "; raise the quota or lower what the stack asks for")
         }
+        403 => (Reason::ApplyFailed, "; allow the operator's ServiceAccount what the message names"),
+        422 if said.contains("updates to statefulset spec") => (
+            Reason::ApplyFailed,
+            "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay",
+        ),
         _ => (Reason::ApplyFailed, ""),
     };
     Fault { reason, message: format!("{id}{more}: {said}{fix}") }
@@ -258,7 +283,10 @@ fn fault(id: &ObjectId, error: &ClusterError, failures: usize) -> Fault {
 
 fn datasource_fault(id: &ObjectId, error: &ClusterError) -> Fault {
     if error.code() == 404 {
-        let message = format!("namespace {} for the datasources does not exist; create it or change grafana.datasources.namespace", id.namespace);
+        let message = format!(
+            "namespace {} for the datasources does not exist; create it or change grafana.datasources.namespace",
+            id.namespace
+        );
         return Fault { reason: Reason::NamespaceMissing, message };
     }
     fault(id, error, 1)

@@ -24,9 +24,16 @@ pub struct Observed {
 }
 
 /// Gathers the facts of a stack.
-pub async fn observe(ctx: &Context, key: &StackKey, stack: &ObservabilityStack) -> Result<Observed, ClusterError> {
+pub async fn observe(
+    ctx: &Context,
+    key: &StackKey,
+    stack: &ObservabilityStack,
+) -> Result<Observed, ClusterError> {
     let storage = &stack.spec.object_storage;
-    let named = [Some(storage.credentials.secret_ref.name.as_str()), storage.ca_secret_ref.as_ref().map(|ca| ca.name.as_str())];
+    let named = [
+        Some(storage.credentials.secret_ref.name.as_str()),
+        storage.ca_secret_ref.as_ref().map(|ca| ca.name.as_str()),
+    ];
     let uid = stack.metadata.uid.as_deref().unwrap_or_default();
     let mut secrets = BTreeMap::new();
     for name in named.into_iter().flatten() {
@@ -59,7 +66,8 @@ impl Observed {
 
 /// What the API server serves, read once at the start.
 pub async fn cluster(client: &kube::Client) -> Result<Cluster, ClusterError> {
-    let version = bounded(|| "get the version of the API server".to_owned(), client.apiserver_version()).await?;
+    let version =
+        bounded(|| "get the version of the API server".to_owned(), client.apiserver_version()).await?;
     let groups = bounded(|| "list the API groups".to_owned(), client.list_api_groups()).await?;
     let minor: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
     let git_version = version.git_version.trim_start_matches('v');

@@ -58,7 +58,11 @@ pub enum OperateError {
 
 /// Watches, reconciles, and ends when `stop` says so and the work in hand is done. Calls `synced` once every watch has
 /// its first list.
-pub async fn run(parts: Parts, synced: impl FnOnce() + Send, stop: CancellationToken) -> Result<(), OperateError> {
+pub async fn run(
+    parts: Parts,
+    synced: impl FnOnce() + Send,
+    stop: CancellationToken,
+) -> Result<(), OperateError> {
     let helm = Helm::find(parts.helm).await?;
     tracing::info!(helm = helm.version(), path = %helm.path().display(), "charts are rendered by helm");
     let charts = Store::new(StoreConfig {

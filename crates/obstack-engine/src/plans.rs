@@ -125,7 +125,12 @@ impl Plans {
         Ok(located)
     }
 
-    async fn render(&self, design: &Design, release: &Release, chart: &Located) -> Result<Arc<Vec<serde_json::Value>>, PlanError> {
+    async fn render(
+        &self,
+        design: &Design,
+        release: &Release,
+        chart: &Located,
+    ) -> Result<Arc<Vec<serde_json::Value>>, PlanError> {
         let (started, before) = (Instant::now(), self.renderer.counts());
         let request = RenderRequest {
             chart,

@@ -62,12 +62,25 @@ impl Probes {
     }
 
     /// How a stack's buckets stand. Starts a probe when one is due.
-    pub fn look(self: &Arc<Self>, key: &StackKey, storage: &Storage, buckets: &[Bucket], credentials: &Credentials) -> Look {
+    pub fn look(
+        self: &Arc<Self>,
+        key: &StackKey,
+        storage: &Storage,
+        buckets: &[Bucket],
+        credentials: &Credentials,
+    ) -> Look {
         let names: Vec<_> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-        let subject = format!("{} {} {} {}", storage.endpoint, storage.region, storage.credentials_hash, names.join(" "));
+        let subject = format!(
+            "{} {} {} {}",
+            storage.endpoint,
+            storage.region,
+            storage.credentials_hash,
+            names.join(" ")
+        );
         let now = Instant::now();
         let mut stacks = self.stacks();
-        let fresh = || Stack { subject: subject.clone(), results: None, running: false, failures: 0, due: now };
+        let fresh =
+            || Stack { subject: subject.clone(), results: None, running: false, failures: 0, due: now };
         let stack = stacks.entry(key.clone()).or_insert_with(fresh);
         if stack.subject != subject {
             *stack = fresh();
@@ -83,7 +96,10 @@ impl Probes {
             };
             tokio::spawn(Arc::clone(self).run(probe));
         }
-        Look { results: stack.results.clone(), again: stack.due.saturating_duration_since(now).max(Duration::from_millis(500)) }
+        Look {
+            results: stack.results.clone(),
+            again: stack.due.saturating_duration_since(now).max(Duration::from_millis(500)),
+        }
     }
 
     /// Has a stack reconciled.
@@ -103,7 +119,10 @@ impl Probes {
         self.metrics.record_bucket_probe(if failed { "failed" } else { "ok" });
         let news = {
             let mut stacks = self.stacks();
-            let Some(stack) = stacks.get_mut(&probe.key).filter(|stack| stack.subject == probe.subject) else { return };
+            let Some(stack) = stacks.get_mut(&probe.key).filter(|stack| stack.subject == probe.subject)
+            else {
+                return;
+            };
             stack.running = false;
             stack.failures = if failed { stack.failures.saturating_add(1) } else { 0 };
             stack.due = Instant::now() + self.wait(stack.failures, &probe.key);
@@ -122,7 +141,9 @@ impl Probes {
             0 => self.interval,
             n => FIRST_RETRY.saturating_mul(1 << (n - 1).min(10)).min(self.interval),
         };
-        let spread = obstack_core::hash::sha256(key.label().as_bytes()).iter().fold(0_u32, |sum, byte| sum + u32::from(*byte));
+        let spread = obstack_core::hash::sha256(key.label().as_bytes())
+            .iter()
+            .fold(0_u32, |sum, byte| sum + u32::from(*byte));
         wait.mul_f64(0.95 + f64::from(spread % 100) / 1000.0)
     }
 }
@@ -137,7 +158,13 @@ pub struct Credentials {
 }
 
 fn access(storage: &Storage, credentials: &Credentials) -> Access {
-    let text = |key: &str| credentials.keys.get(key).map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned()).unwrap_or_default();
+    let text = |key: &str| {
+        credentials
+            .keys
+            .get(key)
+            .map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned())
+            .unwrap_or_default()
+    };
     let ca = storage.ca.as_ref().zip(credentials.ca.as_ref());
     Access {
         endpoint: storage.endpoint.clone(),

@@ -79,8 +79,11 @@ fn report(ctx: &Context, key: &StackKey, status: &StackStatus) {
     };
     let conditions: Vec<_> = status.conditions.iter().map(|c| (c.type_.as_str(), status_of(c))).collect();
     ctx.metrics.set_conditions(&key.namespace, &key.name, &conditions);
-    let components: Vec<_> =
-        status.components.iter().map(|c| (c.name.as_str(), i64::from(c.desired), i64::from(c.ready))).collect();
+    let components: Vec<_> = status
+        .components
+        .iter()
+        .map(|c| (c.name.as_str(), i64::from(c.desired), i64::from(c.ready)))
+        .collect();
     ctx.metrics.set_component_replicas(&key.namespace, &key.name, &components);
 }
 

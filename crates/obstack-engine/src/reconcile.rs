@@ -23,12 +23,16 @@ use crate::{
 };
 
 /// A spec with faults is looked at again when something it names changes, and now and then in case that was missed.
-const INVALID_AGAIN: Duration = Duration::from_secs(600);
+const INVALID_AGAIN: Duration = Duration::from_mins(10);
 /// An object that could not be applied is tried again this soon.
 const FAILED_AGAIN: Duration = Duration::from_secs(15);
 
 /// Brings one stack as far as the world lets it, and says how far that is. Returns when to look again.
-pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &ObservabilityStack) -> Result<Duration, ClusterError> {
+pub async fn reconcile(
+    ctx: &Arc<Context>,
+    key: &StackKey,
+    stack: &ObservabilityStack,
+) -> Result<Duration, ClusterError> {
     if stack.metadata.deletion_timestamp.is_some() {
         return cleanup::finalize(ctx, key, &stack.metadata, Some(&stack.spec)).await;
     }
@@ -37,7 +41,8 @@ pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &Observability
         return Ok(INVALID_AGAIN);
     }
     let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
-    let valid = match validate(stack, &observed.facts) { // pure
+    let valid = match validate(stack, &observed.facts) {
+        // pure
         Ok(valid) => valid,
         Err(violations) => {
             publish(ctx, key, stack, &Situation::Invalid(violations)).await?;
@@ -47,7 +52,8 @@ pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &Observability
     let blueprint = design(&valid); // pure
     cleanup::hold(ctx, key, stack, &blueprint.design).await?; // requests only when the finalizer changes
     let look = observed.look(ctx, key, &valid); // starts a probe of the buckets when one is due
-    let ready = look.results.as_ref().is_some_and(|buckets| buckets.iter().all(|bucket| bucket.fault.is_none()));
+    let ready =
+        look.results.as_ref().is_some_and(|buckets| buckets.iter().all(|bucket| bucket.fault.is_none()));
     let outcome = execute(ctx, &blueprint, ready).await?; // render, assemble, apply: nothing when nothing changed
     if outcome.terminating {
         publish(ctx, key, stack, &Situation::Terminating).await?;
@@ -65,8 +71,13 @@ pub async fn reconcile(ctx: &Arc<Context>, key: &StackKey, stack: &Observability
 
 /// Whether the status tells of the buckets of this very spec.
 fn was_probed(stack: &ObservabilityStack) -> bool {
-    let told = |status: &StackStatus| status.conditions.iter().any(|condition| condition.type_ == ConditionType::StorageReady);
-    stack.status.as_ref().is_some_and(|status| status.observed_generation == stack.metadata.generation && told(status))
+    let told = |status: &StackStatus| {
+        status.conditions.iter().any(|condition| condition.type_ == ConditionType::StorageReady)
+    };
+    stack
+        .status
+        .as_ref()
+        .is_some_and(|status| status.observed_generation == stack.metadata.generation && told(status))
 }
 
 fn follow(ctx: &Context, valid: &ValidStack, blueprint: Blueprint, outcome: Outcome, look: Look) -> Followed {
@@ -86,10 +97,17 @@ fn follow(ctx: &Context, valid: &ValidStack, blueprint: Blueprint, outcome: Outc
 
 /// The buckets before anybody has looked at them.
 fn unprobed(valid: &ValidStack) -> Vec<BucketHealth> {
-    let waiting = |name: &str| Fault { reason: Reason::CreatingBuckets, message: format!("bucket {name} is being made and probed") };
+    let waiting = |name: &str| Fault {
+        reason: Reason::CreatingBuckets,
+        message: format!("bucket {name} is being made and probed"),
+    };
     valid
         .buckets
         .iter()
-        .map(|bucket| BucketHealth { name: bucket.name.clone(), purpose: bucket.purpose.clone(), fault: Some(waiting(&bucket.name)) })
+        .map(|bucket| BucketHealth {
+            name: bucket.name.clone(),
+            purpose: bucket.purpose.clone(),
+            fault: Some(waiting(&bucket.name)),
+        })
         .collect()
 }

@@ -26,7 +26,10 @@ impl Roster {
     pub fn enter(&self, key: &StackKey, stack: &ObservabilityStack) {
         let metadata = &stack.metadata;
         let born = metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default();
-        let seat = Seat { age: (born, metadata.uid.clone().unwrap_or_default()), claims: validate::claims(&stack.spec) };
+        let seat = Seat {
+            age: (born, metadata.uid.clone().unwrap_or_default()),
+            claims: validate::claims(&stack.spec),
+        };
         self.stacks.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), seat);
     }
 
@@ -48,7 +51,10 @@ impl Roster {
         let Some(own) = stacks.get(key) else { return BTreeMap::new() };
         let older = stacks.iter().filter(|(other, seat)| *other != key && seat.age < own.age);
         let shared = older.flat_map(|(other, seat)| {
-            seat.claims.iter().filter(|claim| own.claims.contains(claim)).map(|claim| (claim.clone(), other.clone()))
+            seat.claims
+                .iter()
+                .filter(|claim| own.claims.contains(claim))
+                .map(|claim| (claim.clone(), other.clone()))
         });
         shared.collect()
     }

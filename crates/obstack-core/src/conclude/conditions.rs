@@ -175,7 +175,7 @@ fn datasources(followed: &Followed) -> Draft {
         (None, Applied::All) => draft(
             DatasourcesReady,
             True,
-            Reason::AllReady,
+            Reason::DatasourcesProvisioned,
             format!("{} are where Grafana's sidecar finds them", names.join(", ")),
         ),
         (None, _) => draft(

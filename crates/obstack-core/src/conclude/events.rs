@@ -57,7 +57,8 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
         events.push(EventIntent {
             warning: !good && !quiet,
             reason,
-            note: format!("{}: {}", condition.type_, condition.message), related: None,
+            note: format!("{}: {}", condition.type_, condition.message),
+            related: None,
         });
     }
     events
@@ -67,5 +68,10 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
 pub fn drift_event(id: &ObjectId, deleted: bool, manager: Option<&str>) -> EventIntent {
     let what = if deleted { "was deleted" } else { "was changed" };
     let who = manager.map(|manager| format!(" by {manager}")).unwrap_or_default();
-    EventIntent { warning: true, reason: Reason::Drifted, note: format!("{id} {what}{who}; it was put back"), related: Some(id.clone()) }
+    EventIntent {
+        warning: true,
+        reason: Reason::Drifted,
+        note: format!("{id} {what}{who}; it was put back"),
+        related: Some(id.clone()),
+    }
 }

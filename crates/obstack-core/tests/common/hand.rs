@@ -17,7 +17,8 @@ impl Hand {
     /// Distributed Tempo alone, with an overlay of the spec. Its objects are in the order of its roles: distributor,
     /// ingester, querier, query-frontend, compactor, then a Service and a ConfigMap.
     pub fn tempo(overlay: &str) -> Self {
-        let base = super::with(&super::yaml(super::SMALL), "spec: {metrics: null, traces: {mode: Distributed}}");
+        let base =
+            super::with(&super::yaml(super::SMALL), "spec: {metrics: null, traces: {mode: Distributed}}");
         let base = serde_json::to_value(base).unwrap();
         Self::of(&super::with(&base, overlay))
     }
@@ -82,7 +83,8 @@ pub fn workload(wanted: &Workload) -> Value {
     let container = |name: &str| json!({"name": name, "image": format!("{name}:1")});
     let mut main = container("main");
     if wanted.component != "traces.distributor" {
-        main["env"] = json!([{"name": "K", "valueFrom": {"secretKeyRef": {"name": "dts-s3-dev", "key": "k"}}}]);
+        main["env"] =
+            json!([{"name": "K", "valueFrom": {"secretKeyRef": {"name": "dts-s3-dev", "key": "k"}}}]);
     }
     json!({
         "apiVersion": "apps/v1",

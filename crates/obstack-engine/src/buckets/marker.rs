@@ -36,7 +36,12 @@ impl Client {
         let attempt = self.attempt(bucket, "PutObject");
         let put = || {
             let body = ByteStream::from(owner.trim().as_bytes().to_vec());
-            self.s3().put_object().bucket(bucket).key(self.reserved("owner")).content_type("text/plain").body(body)
+            self.s3()
+                .put_object()
+                .bucket(bucket)
+                .key(self.reserved("owner"))
+                .content_type("text/plain")
+                .body(body)
         };
         let Err(error) = put().if_none_match("*").send().await else { return Ok(()) };
         match attempt.failure(&error) {
@@ -87,6 +92,6 @@ fn readable(bytes: &[u8]) -> String {
         Ok(text) if !text.is_empty() && text.len() <= 300 && bytes.iter().all(plain) => {
             format!("stack {text}")
         }
-        _ => format!("somebody whose claim cannot be read"),
+        _ => "somebody whose claim cannot be read".to_owned(),
     }
 }

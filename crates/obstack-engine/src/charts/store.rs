@@ -146,8 +146,11 @@ fn bundled(folder: &Path, request: &ChartRequest) -> Result<Located, ChartError>
     }
     let found = versions_of(&path).map_err(|detail| unavailable(request, &source, detail))?;
     if !found.contains(&request.version) {
-        let detail =
-            format!("{} stands for version {}; use one of these, or source Upstream", path.display(), found.join(", "));
+        let detail = format!(
+            "{} stands for version {}; use one of these, or source Upstream",
+            path.display(),
+            found.join(", ")
+        );
         return Err(unavailable(request, &source, detail));
     }
     folder_located(request, &path, &source)
@@ -236,7 +239,11 @@ fn versions_of(folder: &Path) -> Result<Vec<String>, String> {
     let version = chart.get("version").and_then(serde_json::Value::as_str);
     let version = version.ok_or_else(|| format!("{} has no version", file.display()))?;
     let also = chart.pointer(ALSO_SERVES).and_then(serde_json::Value::as_str).unwrap_or_default();
-    Ok([version].into_iter().chain(also.split(',').map(str::trim).filter(|v| !v.is_empty())).map(str::to_owned).collect())
+    Ok([version]
+        .into_iter()
+        .chain(also.split(',').map(str::trim).filter(|v| !v.is_empty()))
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Refuses what must not become a path or an argument, and gives the digest as bare hex.

@@ -5,12 +5,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use obstack_api::labels;
-use obstack_core::{
-    assemble::PlannedObject,
-    inventory::Entry,
-    names::StackKey,
-    objects::ObjectId,
-};
+use obstack_core::{assemble::PlannedObject, inventory::Entry, names::StackKey, objects::ObjectId};
 
 use super::{ClusterError, api_of, bounded, live, write};
 use crate::lease::WriteGuard;
@@ -49,17 +44,33 @@ pub async fn apply(
 
 /// Deletes an object if it is still the one we mean: its label names the stack, and uid and version are those just
 /// read. An object that is gone, or somebody else's by now, is left alone.
-pub async fn delete(client: &Client, guard: &WriteGuard, key: &StackKey, id: &ObjectId) -> Result<bool, ClusterError> {
+pub async fn delete(
+    client: &Client,
+    guard: &WriteGuard,
+    key: &StackKey,
+    id: &ObjectId,
+) -> Result<bool, ClusterError> {
     let what = || format!("delete {id}");
     let api = api_of(client, id);
-    let Some(live) = bounded(|| format!("get {id}"), api.get_metadata_opt(&id.name)).await? else { return Ok(false) };
-    let ours = live.metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)).is_some_and(|label| *label == key.label());
+    let Some(live) = bounded(|| format!("get {id}"), api.get_metadata_opt(&id.name)).await? else {
+        return Ok(false);
+    };
+    let ours = live
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|set| set.get(labels::STACK))
+        .is_some_and(|label| *label == key.label());
     if !ours {
         return Ok(false);
     }
-    let preconditions =
-        Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
-    match write(guard, what, api.delete(&id.name, &DeleteParams::background().preconditions(preconditions))).await {
+    let preconditions = Preconditions {
+        uid: live.metadata.uid.clone(),
+        resource_version: live.metadata.resource_version.clone(),
+    };
+    match write(guard, what, api.delete(&id.name, &DeleteParams::background().preconditions(preconditions)))
+        .await
+    {
         Ok(_) => Ok(true),
         Err(error) if error.code() == 404 => Ok(false),
         Err(error) => Err(error),

@@ -11,7 +11,8 @@ pub fn workload(object: &DynamicObject) -> WorkloadFacts {
     let number = |path: &str| object.data.pointer(path).and_then(Value::as_i64).unwrap_or(0);
     let count = |path: &str| i32::try_from(number(path)).unwrap_or(i32::MAX);
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-    let failure = conditions.into_iter().flatten().find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True");
+    let failure =
+        conditions.into_iter().flatten().find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True");
     WorkloadFacts {
         generation: object.metadata.generation.unwrap_or(0),
         observed_generation: number("/status/observedGeneration"),
@@ -30,7 +31,9 @@ pub fn pod(pod: &Pod) -> PodFacts {
     let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
     let unschedulable = conditions
         .iter()
-        .find(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason.as_deref() == Some("Unschedulable"))
+        .find(|c| {
+            c.type_ == "PodScheduled" && c.status == "False" && c.reason.as_deref() == Some("Unschedulable")
+        })
         .map(|c| unscheduled(c.message.as_deref().unwrap_or_default()));
     let containers = status.into_iter().flat_map(|status| {
         let inits = status.init_container_statuses.as_deref().unwrap_or_default();
@@ -55,18 +58,28 @@ fn container_trouble(container: &ContainerStatus) -> Option<Trouble> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let said = waiting.message.clone().unwrap_or_default();
     match waiting.reason.as_deref()? {
-        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
-            Some(Trouble { reason: Reason::ImagePullFailed, message: format!("image {}: {said}", container.image) })
-        }
+        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => Some(Trouble {
+            reason: Reason::ImagePullFailed,
+            message: format!("image {}: {said}", container.image),
+        }),
         "CrashLoopBackOff" => {
             // How it ended stands in the last state; the waiting reason only says that it did.
             let ended = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
             let how = ended.map_or(said, |ended| {
                 let words = ended.message.as_deref().unwrap_or_default().trim();
                 let last_line = words.lines().last().unwrap_or_default();
-                format!("{} (exit code {}) {last_line}", ended.reason.as_deref().unwrap_or("Error"), ended.exit_code)
+                format!(
+                    "{} (exit code {}) {last_line}",
+                    ended.reason.as_deref().unwrap_or("Error"),
+                    ended.exit_code
+                )
             });
-            let message = format!("container {} restarted {} times: {}", container.name, container.restart_count, how.trim());
+            let message = format!(
+                "container {} restarted {} times: {}",
+                container.name,
+                container.restart_count,
+                how.trim()
+            );
             Some(Trouble { reason: Reason::CrashLoop, message })
         }
         _ => None,

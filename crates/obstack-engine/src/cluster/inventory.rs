@@ -30,7 +30,9 @@ pub struct Stored {
 pub async fn load(client: &Client, key: &StackKey) -> Result<Stored, ClusterError> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
     let name = key.inventory();
-    let Some(found) = bounded(|| format!("get ConfigMap {}/{name}", key.namespace), api.get_opt(&name)).await? else {
+    let Some(found) =
+        bounded(|| format!("get ConfigMap {}/{name}", key.namespace), api.get_opt(&name)).await?
+    else {
         return Ok(Stored::default());
     };
     let text = found.data.as_ref().and_then(|data| data.get(KEY)).map(String::as_str).unwrap_or_default();
@@ -55,7 +57,8 @@ pub async fn store(
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
     let mut object = configmap(key, owner_uid, &stored.inventory);
     object.metadata.resource_version.clone_from(&stored.version);
-    let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let params =
+        PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let written = match stored.version {
         Some(_) => write(guard, what, api.replace(&name, &params, &object)).await?,
         None => write(guard, what, api.create(&params, &object)).await?,
@@ -73,7 +76,9 @@ fn configmap(key: &StackKey, owner_uid: Option<&str>, inventory: &Inventory) -> 
         })
         .collect();
     let kinds: Vec<String> = kinds.into_iter().collect();
-    let text = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
+    let text = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
+    };
     let owner = owner_uid.map(|uid| {
         vec![k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference {
             api_version: "obstack.dev/v1alpha1".into(),

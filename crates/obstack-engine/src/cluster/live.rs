@@ -85,7 +85,10 @@ impl LiveView {
     /// The stack whose workload or replica set has a name, for events about it.
     pub fn stack_of_controller(&self, namespace: &str, name: &str) -> Option<StackKey> {
         let inner = self.read();
-        let child = inner.workloads.keys().find(|id| id.namespace == namespace && names_controller(&id.name, name))?;
+        let child = inner
+            .workloads
+            .keys()
+            .find(|id| id.namespace == namespace && names_controller(&id.name, name))?;
         inner.stacks.get(inner.children.get(child)?.stack.as_ref()).cloned()
     }
 
@@ -110,8 +113,12 @@ impl LiveView {
     /// After a new list of a kind in a namespace (all when `None`): what is not in it is gone.
     pub fn fold_relist(&self, listed: &dyn Fn(&ObjectId) -> Option<bool>) -> Vec<StackKey> {
         let mut inner = self.write();
-        let gone: Vec<ObjectId> =
-            inner.children.iter().filter(|(id, child)| !child.deleted && listed(id) == Some(false)).map(|(id, _)| id.clone()).collect();
+        let gone: Vec<ObjectId> = inner
+            .children
+            .iter()
+            .filter(|(id, child)| !child.deleted && listed(id) == Some(false))
+            .map(|(id, _)| id.clone())
+            .collect();
         let mut stacks = Vec::new();
         for id in gone {
             inner.workloads.remove(&id);
@@ -126,21 +133,23 @@ impl LiveView {
     }
 
     /// Takes in a workload's numbers. Returns whether they changed.
-    pub fn fold_workload(&self, id: &ObjectId, facts: WorkloadFacts) -> bool {
+    pub fn fold_workload(&self, id: &ObjectId, facts: &WorkloadFacts) -> bool {
         let mut inner = self.write();
         if facts.created >= facts.replicas {
             // It can make pods again: what it said before is over.
-            inner.refusals.retain(|(namespace, name), _| *namespace != id.namespace || !names_controller(&id.name, name));
+            inner.refusals.retain(|(namespace, name), _| {
+                *namespace != id.namespace || !names_controller(&id.name, name)
+            });
         }
         let before = inner.workloads.insert(id.clone(), facts.clone());
-        before.is_none_or(|before| before != facts)
+        before.is_none_or(|before| before != *facts)
     }
 
     /// Takes in a pod. Returns whether anything that matters changed.
-    pub fn fold_pod(&self, namespace: &str, stack: &str, pod: PodFacts) -> bool {
+    pub fn fold_pod(&self, namespace: &str, stack: &str, pod: &PodFacts) -> bool {
         let at = (namespace.to_owned(), pod.name.clone());
         let before = self.write().pods.insert(at, (stack.into(), pod.clone()));
-        before.is_none_or(|(_, before)| before != pod)
+        before.is_none_or(|(_, before)| before != *pod)
     }
 
     /// Takes in that a pod is gone.
@@ -188,12 +197,16 @@ impl LiveView {
         let workloads = mine.map(|(id, facts)| {
             let mut facts = facts.clone();
             if facts.refusal.is_none() {
-                let refusal = inner.refusals.iter().find(|((ns, name), _)| *ns == id.namespace && names_controller(&id.name, name));
+                let refusal = inner
+                    .refusals
+                    .iter()
+                    .find(|((ns, name), _)| *ns == id.namespace && names_controller(&id.name, name));
                 facts.refusal = refusal.map(|(_, message)| message.clone());
             }
             (id.clone(), facts)
         });
-        let pods = inner.pods.values().filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
+        let pods =
+            inner.pods.values().filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
         Live { workloads: workloads.collect(), pods: pods.collect() }
     }
 
@@ -210,7 +223,8 @@ impl Child {
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let stack = metadata.labels.as_ref()?.get(labels::STACK)?;
         let fields = metadata.managed_fields.as_deref().unwrap_or_default();
-        let others = fields.iter().filter(|entry| !is_ours(entry) && entry.subresource.as_deref() != Some("status"));
+        let others =
+            fields.iter().filter(|entry| !is_ours(entry) && entry.subresource.as_deref() != Some("status"));
         let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         Some(Self {
             stack: stack.as_str().into(),
@@ -267,7 +281,10 @@ mod tests {
             uid: Some("u".into()),
             resource_version: Some(version.into()),
             labels: Some([(labels::STACK.to_owned(), "ns.s".to_owned())].into()),
-            managed_fields: Some(vec![entry(labels::FIELD_MANAGER, "Apply", fields), entry(by, "Update", json!({"f:status": {}}))]),
+            managed_fields: Some(vec![
+                entry(labels::FIELD_MANAGER, "Apply", fields),
+                entry(by, "Update", json!({"f:status": {}})),
+            ]),
             ..ObjectMeta::default()
         }
     }
@@ -281,7 +298,10 @@ mod tests {
         let view = LiveView::default();
         assert!(view.fold_child(&id(), &metadata("1", json!({"f:spec": {"f:ports": {}}}), "kcm")));
         assert!(!view.fold_child(&id(), &metadata("2", json!({"f:spec": {"f:ports": {}}}), "hpa")));
-        assert!(view.fold_child(&id(), &metadata("3", json!({"f:spec": {}}), "kubectl-edit")), "a field was taken from us");
+        assert!(
+            view.fold_child(&id(), &metadata("3", json!({"f:spec": {}}), "kubectl-edit")),
+            "a field was taken from us"
+        );
         assert_eq!(view.child(&id()).unwrap().other_manager.as_deref(), Some("kubectl-edit"));
     }
 

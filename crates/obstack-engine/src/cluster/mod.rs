@@ -84,7 +84,8 @@ impl ClusterError {
 
     /// The namespace of the object is being deleted, so nothing can be made in it.
     pub fn namespace_terminating(&self) -> bool {
-        self.code() == 403 && self.status().is_some_and(|status| status.message.contains("because it is being terminated"))
+        self.code() == 403
+            && self.status().is_some_and(|status| status.message.contains("because it is being terminated"))
     }
 }
 

@@ -40,7 +40,8 @@ impl SecretData {
                 bytes.extend_from_slice(part);
             }
         }
-        let keys = self.values.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key.clone()).collect();
+        let keys =
+            self.values.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key.clone()).collect();
         SecretFacts { keys, hash: hash::of_bytes(&bytes) }
     }
 }
@@ -51,10 +52,20 @@ pub struct Secrets {
     known: Mutex<HashMap<(String, String), Known>>,
 }
 
+#[derive(Clone, Debug, Default)]
+enum Read {
+    /// Not read, or changed since.
+    #[default]
+    Stale,
+    /// It does not exist.
+    Missing,
+    /// As it was read.
+    There(Arc<SecretData>),
+}
+
 #[derive(Debug, Default)]
 struct Known {
-    /// `None` until it was read; `Some(None)` when it does not exist.
-    read: Option<Option<Arc<SecretData>>>,
+    read: Read,
     /// Counts invalidations, so that a read that was overtaken is not kept.
     round: u64,
     wanted_by: BTreeSet<StackKey>,
@@ -66,25 +77,33 @@ impl Secrets {
     }
 
     /// A Secret in a stack's namespace; `None` when it does not exist. No request when nothing has changed.
-    pub async fn get(&self, client: &Client, key: &StackKey, name: &str) -> Result<Option<Arc<SecretData>>, ClusterError> {
+    pub async fn get(
+        &self,
+        client: &Client,
+        key: &StackKey,
+        name: &str,
+    ) -> Result<Option<Arc<SecretData>>, ClusterError> {
         let at = (key.namespace.clone(), name.to_owned());
         let round = {
             let mut known = self.known();
             let entry = known.entry(at.clone()).or_default();
             entry.wanted_by.insert(key.clone());
-            if let Some(read) = &entry.read {
-                return Ok(read.clone());
+            match &entry.read {
+                Read::Stale => {}
+                Read::Missing => return Ok(None),
+                Read::There(data) => return Ok(Some(Arc::clone(data))),
             }
             entry.round
         };
         let api: Api<Secret> = Api::namespaced(client.clone(), &key.namespace);
         let found = bounded(|| format!("get Secret {}/{name}", key.namespace), api.get_opt(name)).await?;
         let found = found.map(|secret| {
-            let values = secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
+            let values =
+                secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
             Arc::new(SecretData { values })
         });
         if let Some(entry) = self.known().get_mut(&at).filter(|entry| entry.round == round) {
-            entry.read = Some(found.clone());
+            entry.read = found.clone().map_or(Read::Missing, Read::There);
         }
         Ok(found)
     }
@@ -93,7 +112,7 @@ impl Secrets {
     pub fn invalidate(&self, namespace: &str, name: &str) -> Vec<StackKey> {
         let mut known = self.known();
         let Some(entry) = known.get_mut(&(namespace.to_owned(), name.to_owned())) else { return Vec::new() };
-        entry.read = None;
+        entry.read = Read::Stale;
         entry.round += 1;
         entry.wanted_by.iter().cloned().collect()
     }

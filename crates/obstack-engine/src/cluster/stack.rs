@@ -2,7 +2,7 @@
 
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PartialObjectMetaExt},
+    api::{PartialObjectMetaExt, Patch, PatchParams},
 };
 use obstack_api::{ObservabilityStack, StackStatus, labels};
 use obstack_core::names::StackKey;
@@ -16,7 +16,13 @@ fn api(client: &Client, key: &StackKey) -> Api<ObservabilityStack> {
 }
 
 /// Writes the status.
-pub async fn write_status(client: &Client, guard: &WriteGuard, key: &StackKey, uid: &str, status: &StackStatus) -> Result<(), ClusterError> {
+pub async fn write_status(
+    client: &Client,
+    guard: &WriteGuard,
+    key: &StackKey,
+    uid: &str,
+    status: &StackStatus,
+) -> Result<(), ClusterError> {
     let what = || format!("write the status of {key}");
     // The uid makes sure that a stack made anew under the same name does not get the old one's status.
     let body = json!({
@@ -57,7 +63,12 @@ pub async fn set_finalizer(
         ..Default::default()
     }
     .into_request_partial::<ObservabilityStack>();
-    let outcome = write(guard, what, api(client, key).patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
+    let outcome = write(
+        guard,
+        what,
+        api(client, key).patch_metadata(&key.name, &PatchParams::default(), &Patch::Merge(&patch)),
+    )
+    .await;
     match outcome {
         Ok(_) => Ok(()),
         // Gone already: what the finalizer held is done.

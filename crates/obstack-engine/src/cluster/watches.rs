@@ -91,8 +91,11 @@ impl Synced {
 impl Watches {
     /// Starts every watch.
     pub fn start(&self) {
-        let scopes: Vec<Option<String>> =
-            if self.namespaces.is_empty() { vec![None] } else { self.namespaces.iter().cloned().map(Some).collect() };
+        let scopes: Vec<Option<String>> = if self.namespaces.is_empty() {
+            vec![None]
+        } else {
+            self.namespaces.iter().cloned().map(Some).collect()
+        };
         for scope in scopes {
             for kind in Kind::ALL.iter().copied() {
                 if kind.is_workload() {
@@ -195,7 +198,7 @@ impl Watches {
 
     fn workload(&self, id: &ObjectId, object: &DynamicObject) {
         self.child(id, &object.metadata);
-        if self.view.fold_workload(id, facts::workload(object)) {
+        if self.view.fold_workload(id, &facts::workload(object)) {
             self.trigger_label(object.labels().get(labels::STACK));
         }
     }
@@ -255,7 +258,7 @@ impl Watches {
 
     fn pod(&self, pod: &Pod) {
         let Some(stack) = pod.labels().get(labels::STACK) else { return };
-        if self.view.fold_pod(&pod.namespace().unwrap_or_default(), stack, facts::pod(pod)) {
+        if self.view.fold_pod(&pod.namespace().unwrap_or_default(), stack, &facts::pod(pod)) {
             self.trigger_label(Some(stack));
         }
     }
@@ -271,7 +274,9 @@ impl Watches {
                 Ok(Event::Init) => {}
                 Ok(Event::InitDone) => self.first_list(&mut first),
                 Ok(Event::InitApply(secret) | Event::Apply(secret) | Event::Delete(secret)) => {
-                    for key in self.secrets.invalidate(&secret.namespace().unwrap_or_default(), &secret.name_any()) {
+                    for key in
+                        self.secrets.invalidate(&secret.namespace().unwrap_or_default(), &secret.name_any())
+                    {
                         self.trigger(Some(key));
                     }
                 }
@@ -284,14 +289,17 @@ impl Watches {
     async fn refusals(self, scope: Option<String>) {
         let api: Api<CoreEvent> = self.api(scope.as_deref());
         let mut first = true;
-        let config = watcher::Config::default().fields("reason=FailedCreate").timeout(WATCH_SECONDS).page_size(100);
+        let config =
+            watcher::Config::default().fields("reason=FailedCreate").timeout(WATCH_SECONDS).page_size(100);
         let mut events = watcher(api, config).default_backoff().boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::InitApply(event) | Event::Apply(event)) => {
                     let regarding = &event.involved_object;
                     let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
-                    if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref()) {
+                    if let (Some(namespace), Some(name), Some(message)) =
+                        (namespace, name, event.message.as_deref())
+                    {
                         self.view.fold_refusal(namespace, name, message);
                         self.trigger(self.view.stack_of_controller(namespace, name));
                     }
