@@ -34,7 +34,9 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
             println!("{}", if *output == Output::Json { as_json(&status) } else { as_table(&status) });
         }
         Sandbox::Env(place) => {
-            for (key, value) in obstack_sandbox::open(&dir(place)?)?.env() {
+            let sandbox = obstack_sandbox::open(&dir(place)?)?;
+            let own = ("OBSTACK_SANDBOX".to_owned(), sandbox.dir.display().to_string());
+            for (key, value) in sandbox.env().into_iter().chain([own]) {
                 println!("export {key}='{}'", value.replace('\'', r"'\''"));
             }
         }

@@ -16,9 +16,9 @@ pub fn root() -> &'static Path {
     own.parent().unwrap_or(own)
 }
 
-/// The cargo that runs this.
+/// cargo, in the repository.
 pub fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new("cargo");
     command.current_dir(root());
     command
 }

@@ -1,5 +1,7 @@
 //! What assembling makes of rendered objects: policy, security, scheduling, budgets, labels, owners, order.
 
+#![cfg(test)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! What no render may bring into a stack. Every refusal names the object and what to do.
 
+#![cfg(test)]
+
 mod common;
 
 use common::hand::{Hand, workload};

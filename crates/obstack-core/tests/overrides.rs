@@ -1,5 +1,7 @@
 //! The user's values and patches: what is refused before anything is rendered, and with which words.
 
+#![cfg(test)]
+
 mod common;
 
 use obstack_api::Reason;

@@ -1,14 +1,13 @@
 //! The samples, rendered by a real Helm from our charts and from upstream's, and assembled.
 
+#![cfg(test)]
+
 mod common;
 
 use std::collections::BTreeMap;
 
-use common::helm::{Charts, helm, render, upstream};
-use obstack_core::{
-    assemble::{Plan, assemble},
-    design::design,
-};
+use common::helm::{Charts, helm, plan_of, upstream};
+use obstack_core::assemble::Plan;
 use serde_json::Value;
 
 /// What a sample comes to: with the charts it names, and with Mimir 2, which needs no query-scheduler.
@@ -24,17 +23,7 @@ const MIMIR_2: &str =
 
 /// The plan of a sample on OpenShift 1.36.
 fn plan(environment: &str, overlay: &str, charts: &Charts, helm: &std::path::Path) -> Plan {
-    let source = if matches!(charts, Charts::Bundled) { "Bundled" } else { "Upstream" };
-    let mut stack = common::with(&common::sample(environment), overlay);
-    for chart in
-        [stack.spec.traces.as_mut().map(|t| &mut t.chart), stack.spec.metrics.as_mut().map(|m| &mut m.chart)]
-    {
-        let chart = chart.unwrap().get_or_insert_default();
-        chart.source = serde_json::from_value(source.into()).unwrap();
-    }
-    let design = design(&common::valid(&stack)).design;
-    let rendered = render(helm, charts, &design);
-    assemble(&design, &rendered).unwrap_or_else(|error| panic!("{environment}: {error}"))
+    plan_of(helm, charts, common::with(&common::sample(environment), overlay)).0
 }
 
 /// Every sample, both Mimirs, from each source of charts there is.

@@ -1,5 +1,7 @@
 //! Every way in which a spec can be wrong: the reason, the field and the words of the answer.
 
+#![cfg(test)]
+
 mod common;
 
 use std::collections::BTreeSet;

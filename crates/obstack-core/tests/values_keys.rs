@@ -3,6 +3,8 @@
 //!
 //! `testdata/upstream-keys/<chart>-<version>.keys.tsv` lists path, type and default of every key in `values.yaml`.
 
+#![cfg(test)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,1 +1,24 @@
+//! The end-to-end tests' harness: a [`World`] of namespaces on the sandbox for each test, and the operator as a
+//! process of its own with exactly the rights that it ships with.
+//!
+//! Run them with `cargo xtask test`, which brings a sandbox up. On one that runs already:
+//! `OBSTACK_SANDBOX=DIR cargo test -p obstack-e2e`, after `cargo build -p obstack-operator`.
 
+mod audit;
+mod cluster;
+mod kinds;
+mod operator;
+mod rights;
+mod s3;
+mod stack;
+mod wait;
+mod world;
+
+pub use audit::{Audit, Request};
+pub use cluster::Cluster;
+pub use kinds::*;
+pub use operator::{Flags, Operator};
+pub use s3::{Keys, ObjectStore};
+pub use stack::{MIMIR, TEMPO, TEMPO_SINGLE, condition, edited, set, text, unset};
+pub use wait::{eventually, holds_for};
+pub use world::{Snapshot, World, random};

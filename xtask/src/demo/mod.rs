@@ -8,7 +8,7 @@ pub mod table;
 mod watch;
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::args::Demo;
 use crate::error::{At, Error};
@@ -17,14 +17,15 @@ use crate::workspace;
 
 use contents::Stack;
 use operator::Operator;
-use place::Place;
+use place::{Place, S3};
 use watch::Outcome;
 
 /// Runs the demo. True when every stack came to where it should.
 pub fn run(options: &Demo) -> Result<bool, Error> {
+    let s3 = S3::given(options)?;
     println!("Building the operator.");
     let binary = workspace::build_operator(options.release)?;
-    let place = Place::take(options)?;
+    let place = Place::take(options, s3)?;
     println!("{}", place.describe(options));
 
     let mut operator = None;
@@ -44,12 +45,7 @@ pub fn run(options: &Demo) -> Result<bool, Error> {
 }
 
 /// From an empty cluster to the summary.
-fn play(
-    options: &Demo,
-    place: &Place,
-    binary: &std::path::Path,
-    running: &mut Option<Operator>,
-) -> Result<bool, Error> {
+fn play(options: &Demo, place: &Place, binary: &Path, running: &mut Option<Operator>) -> Result<bool, Error> {
     let stacks = contents::stacks(&place.s3().endpoint)?;
     contents::install(place, options.quota, &stacks)?;
     operator::end_earlier(place)?;
@@ -73,7 +69,7 @@ fn play(
             false
         }
     };
-    summary::print(place)?;
+    summary::print(place, &stacks)?;
     if good {
         println!("\n{}", summary::next(place, options));
     }

@@ -23,6 +23,7 @@ use crate::show::Show;
 use crate::workspace;
 
 const NAME: &str = "obstack-operator";
+const KUBECONFIG: &str = "operator.kubeconfig";
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// The operator finishes the step in hand and gives its Lease back.
 const GRACE: Duration = Duration::from_secs(30);
@@ -197,7 +198,7 @@ fn write_kubeconfig(place: &Place) -> Result<PathBuf, Error> {
         "users": [{"name": "operator", "user": {"token": token.trim()}}],
         "contexts": [{"name": "operator", "context": {"cluster": "cluster", "user": "operator", "namespace": SYSTEM}}],
     });
-    let path = place.files.join("operator.kubeconfig");
+    let path = place.files.join(KUBECONFIG);
     let mut file = OpenOptions::new()
         .create(true)
         .write(true)
@@ -207,6 +208,11 @@ fn write_kubeconfig(place: &Place) -> Result<PathBuf, Error> {
         .at("open", &path)?;
     file.write_all(config.to_string().as_bytes()).at("write", &path)?;
     Ok(path)
+}
+
+/// Its token is good for a day: it does not stay longer than the operator.
+pub fn remove_kubeconfig(place: &Place) {
+    let _ = fs::remove_file(place.files.join(KUBECONFIG));
 }
 
 fn free_address() -> Result<SocketAddr, Error> {
@@ -222,7 +228,9 @@ fn ask(address: SocketAddr, page: &str) -> Result<(), String> {
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
-        write!(stream, "GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        // In one piece: a server may answer and close before the rest of it is sent.
+        let request = format!("GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.take(8192).read_to_string(&mut answer)?;
         Ok(answer)

@@ -44,11 +44,28 @@ pub struct S3 {
     pub secret_key: String,
 }
 
+impl S3 {
+    /// The one that the options name, for somebody's cluster. None for a sandbox, which has its own.
+    pub fn given(options: &Demo) -> Result<Option<Self>, Error> {
+        let Some(endpoint) = &options.s3_endpoint else { return Ok(None) };
+        let why =
+            "with --context the S3 server is yours, and the demo needs an account that may make buckets";
+        let variable = |variable: &'static str| {
+            env::var(variable).ok().filter(|value| !value.is_empty()).ok_or(Error::Variable { variable, why })
+        };
+        Ok(Some(Self {
+            endpoint: endpoint.clone(),
+            access_key: variable("AWS_ACCESS_KEY_ID")?,
+            secret_key: variable("AWS_SECRET_ACCESS_KEY")?,
+        }))
+    }
+}
+
 impl Place {
     /// Brings up, or finds, what the options ask for.
-    pub fn take(options: &Demo) -> Result<Self, Error> {
-        match (&options.context, &options.s3_endpoint) {
-            (Some(context), Some(endpoint)) => Self::context(context, endpoint),
+    pub fn take(options: &Demo, given: Option<S3>) -> Result<Self, Error> {
+        match (&options.context, given) {
+            (Some(context), Some(s3)) => Self::context(context, s3),
             _ => Self::sandbox(options),
         }
     }
@@ -81,17 +98,7 @@ impl Place {
         Ok(Self { cluster: Cluster::Sandbox(Box::new(sandbox)), s3, own: !found, files, _lock: lock })
     }
 
-    fn context(context: &str, endpoint: &str) -> Result<Self, Error> {
-        let why =
-            "with --context the S3 server is yours, and the demo needs an account that may make buckets";
-        let variable = |variable: &'static str| {
-            env::var(variable).ok().filter(|value| !value.is_empty()).ok_or(Error::Variable { variable, why })
-        };
-        let s3 = S3 {
-            endpoint: endpoint.to_owned(),
-            access_key: variable("AWS_ACCESS_KEY_ID")?,
-            secret_key: variable("AWS_SECRET_ACCESS_KEY")?,
-        };
+    fn context(context: &str, s3: S3) -> Result<Self, Error> {
         let show = Show::new("helm");
         let helm = obstack_sandbox::helm(&mut |progress| show.sandbox(progress))?;
         let plain: String =
@@ -226,6 +233,7 @@ impl Place {
                 Ok(())
             }
             Cluster::Context { name, .. } => {
+                super::operator::remove_kubeconfig(self);
                 println!(
                     "Namespaces, volumes, buckets, CRD and RBAC stay. To remove what is in the cluster:"
                 );
@@ -238,7 +246,7 @@ impl Place {
 
 fn remove_rest(context: &str) -> String {
     format!(
-        "kubectl --context {context} delete namespace,clusterrole,clusterrolebinding -l {}\n  \
+        "kubectl --context {context} delete namespace -l {}\n  \
          kubectl --context {context} delete -f crds/ -f deploy/rbac/cluster.yaml",
         super::contents::LABEL
     )

@@ -7,7 +7,7 @@ use obstack_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::args::Demo;
-use crate::demo::contents;
+use crate::demo::contents::{self, Stack};
 use crate::demo::place::Place;
 use crate::demo::table;
 use crate::error::Error;
@@ -16,8 +16,15 @@ use crate::error::Error;
 const OURS: &str = "obstack.dev/stack";
 
 /// Prints what is there, from live objects.
-pub fn print(place: &Place) -> Result<(), Error> {
-    let stacks = place.list(&["observabilitystacks.obstack.dev", "--all-namespaces"])?;
+pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
+    let found =
+        place.list(&["observabilitystacks.obstack.dev", "--all-namespaces", "-l", contents::LABEL])?;
+    let stacks: Vec<&Value> = samples
+        .iter()
+        .filter_map(|sample| {
+            found.iter().find(|stack| text(stack, "/metadata/namespace") == sample.namespace)
+        })
+        .collect();
     let pods = place.list(&["pods", "--all-namespaces", "-l", OURS])?;
     let claims = place.list(&["persistentvolumeclaims", "--all-namespaces"])?;
     let quotas = place.list(&["resourcequotas", "--all-namespaces", "-l", contents::LABEL])?;
@@ -26,8 +33,9 @@ pub fn print(place: &Place) -> Result<(), Error> {
     println!("\nReady pods, and what all pods and volumes request of what is free in the namespace:");
     let titles = ["NAMESPACE", "READY", "CPU", "MEMORY", "STORAGE"].map(str::to_owned);
     let mut rows = vec![titles];
-    for quota in &quotas {
-        let namespace = text(quota, "/metadata/namespace");
+    for stack in &stacks {
+        let namespace = text(stack, "/metadata/namespace");
+        let quota = quotas.iter().find(|quota| text(quota, "/metadata/namespace") == namespace);
         let here = |objects: &[Value]| -> Vec<Value> {
             objects
                 .iter()
@@ -41,7 +49,9 @@ pub fn print(place: &Place) -> Result<(), Error> {
         let [cpu, memory] = ["cpu", "memory"]
             .map(|resource| sum(containers.clone(), &format!("/resources/requests/{resource}")));
         let storage = sum(claims.iter(), "/spec/resources/requests/storage");
-        let free = |resource: &str| text(quota, &format!("/spec/hard/requests.{resource}"));
+        let free = |resource: &str| {
+            quota.map(|quota| text(quota, &format!("/spec/hard/requests.{resource}"))).unwrap_or_default()
+        };
         rows.push([
             namespace,
             format!("{ready}/{}", pods.len()),

@@ -1,12 +1,14 @@
 //! The tests that need a control plane, on a sandbox of their own that is taken down whatever happens.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 use obstack_sandbox::{S3Implementation, Sandbox};
 
 use super::steps::Steps;
 use crate::args::Test;
+use crate::command;
 use crate::error::{At, Error};
 use crate::interrupt;
 use crate::sandbox;
@@ -38,20 +40,25 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     if let S3Implementation::VersityGw { .. } = sandbox.s3.implementation {
         steps.not_run("SeaweedFS", &format!("no weed binary; {} stood in", sandbox.s3.implementation));
     }
-    let test = |args: &[&str]| {
-        let mut command: Command = super::cargo(&["test", "--quiet", "--package"]);
+    let mut run = |name: &str, args: &[&str], charts: Option<&Path>| {
+        let mut command: Command = super::cargo(&["test", "--package"]);
         command.args(args).env("OBSTACK_SANDBOX", &sandbox.dir).envs(sandbox.env());
-        command
+        let mut alone = command::line(&command);
+        if let Some(charts) = charts {
+            command.env("OBSTACK_CHARTS", charts);
+            alone = format!("OBSTACK_CHARTS={} {alone}", charts.display());
+        }
+        // The sandbox of this run is gone by the time that somebody reads it.
+        let alone = format!("cargo xtask sandbox up && eval \"$(cargo xtask sandbox env)\" && {alone}");
+        steps.run_with(name, command, &alone)
     };
     let s3 = format!("buckets on {}", sandbox.s3.implementation);
-    steps.run(&s3, test(&["obstack-engine", "--test", "buckets_real_s3"]))?;
-    steps.run(TESTS, test(&["obstack-e2e"]))?;
+    run(&s3, &["obstack-engine", "--test", "buckets_real_s3"], None)?;
+    run(TESTS, &["obstack-e2e"], None)?;
     match &options.charts {
         Some(charts) => {
             let charts = std::path::absolute(charts).at("find", charts)?;
-            let mut upstream = test(&["obstack-e2e"]);
-            upstream.env("OBSTACK_CHARTS", charts);
-            steps.run("end-to-end tests with upstream charts", upstream)?;
+            run("end-to-end tests with upstream charts", &["obstack-e2e"], Some(&charts))?;
         }
         None => steps.not_run("upstream charts", "no --charts DIR; the bundled ones were taken"),
     }

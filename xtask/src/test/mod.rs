@@ -22,7 +22,7 @@ pub fn run(options: &Test) -> Result<bool, Error> {
     steps.run("lints", cargo(&clippy))?;
     deny::run(&mut steps)?;
     // The tests of the default members hold the generated files too.
-    steps.run("unit and property tests, generated files", cargo(&["test", "--quiet"]))?;
+    steps.run("unit and property tests, generated files", cargo(&["test", "--quiet", "--no-fail-fast"]))?;
     lint_charts(&mut steps)?;
     if options.fast {
         steps.not_run("end-to-end tests", "--fast");

@@ -32,7 +32,13 @@ impl Steps {
     }
 
     /// Runs a step to its end and says how it went. An error only if it was interrupted or could not be started.
-    pub fn run(&mut self, name: &str, mut command: Command) -> Result<bool, Error> {
+    pub fn run(&mut self, name: &str, command: Command) -> Result<bool, Error> {
+        let alone = command::line(&command);
+        self.run_with(name, command, &alone)
+    }
+
+    /// The same for a command that alone is not enough: `alone` is what somebody types to see the failure again.
+    pub fn run_with(&mut self, name: &str, mut command: Command, alone: &str) -> Result<bool, Error> {
         interrupt::check()?;
         let path = self.logs.join(format!("{}.log", file_name(name)));
         let log = File::create(&path).at("create", &path)?;
@@ -53,7 +59,7 @@ impl Steps {
         println!("{name:<WIDTH$} FAILED  {seconds:>6.1} s");
         let output = fs::read(&path).unwrap_or_default();
         println!("{}", command::tail(&String::from_utf8_lossy(&output)));
-        println!("  all of it: {}\n  alone:     {}", path.display(), command::line(&command));
+        println!("  all of it: {}\n  alone:     {alone}", path.display());
         self.failed.push(name.to_owned());
         Ok(false)
     }

@@ -8,7 +8,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use obstack_core::design::{Design, Release};
+use obstack_api::{ChartSource, ObservabilityStack};
+use obstack_core::{
+    assemble::{Plan, assemble},
+    design::{Blueprint, Design, Release, design},
+};
 use serde_json::Value;
 
 /// Where the charts of a render are.
@@ -63,12 +67,30 @@ fn on_path() -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join("helm")).find(|helm| helm.exists())
 }
 
-/// What each release of a design renders.
-pub fn render(helm: &Path, charts: &Charts, design: &Design) -> Vec<Vec<Value>> {
-    design.releases.iter().map(|release| render_release(helm, charts, design, release)).collect()
+/// The plan of a stack from these charts, and its blueprint.
+pub fn plan_of(helm: &Path, charts: &Charts, mut stack: ObservabilityStack) -> (Plan, Blueprint) {
+    let source = if matches!(charts, Charts::Bundled) { ChartSource::Bundled } else { ChartSource::Upstream };
+    let spec = &mut stack.spec;
+    let blocks =
+        [spec.traces.as_mut().map(|traces| &mut traces.chart), spec.metrics.as_mut().map(|m| &mut m.chart)];
+    for chart in blocks.into_iter().flatten() {
+        chart.get_or_insert_default().source = Some(source);
+    }
+    let blueprint = design(&super::valid(&stack));
+    let design = &blueprint.design;
+    let render = |release| render(helm, charts, design, release).unwrap_or_else(|fault| panic!("{fault}"));
+    let rendered: Vec<_> = design.releases.iter().map(render).collect();
+    let plan = assemble(design, &rendered).unwrap_or_else(|error| panic!("{}: {error}", design.key));
+    (plan, blueprint)
 }
 
-fn render_release(helm: &Path, charts: &Charts, design: &Design, release: &Release) -> Vec<Value> {
+/// What a release of a design renders, or Helm's words.
+pub fn render(
+    helm: &Path,
+    charts: &Charts,
+    design: &Design,
+    release: &Release,
+) -> Result<Vec<Value>, String> {
     let folder = charts.folder(release);
     let arguments: [OsString; 11] = [
         "template".into(),
@@ -94,8 +116,10 @@ fn render_release(helm: &Path, charts: &Charts, design: &Design, release: &Relea
     // JSON is YAML. Helm reads all of it before it writes anything.
     process.stdin.take().unwrap().write_all(release.values.to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}: {}", release.name, String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        return Err(format!("{}: {}", release.name, String::from_utf8_lossy(&output.stderr)));
+    }
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
-    documents.into_iter().filter(|document| !document.is_null()).collect()
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt::Debug,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,8 +12,9 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event as CoreEvent, Pod, Secret};
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, PartialObjectMeta},
+    core::DynamicResourceScope,
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, ObjectMeta, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -23,6 +25,7 @@ use obstack_core::{
     names::StackKey,
     objects::{Kind, ObjectId},
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +55,9 @@ pub struct Watches {
     /// Knows when every watch has its first list.
     pub synced: Arc<Synced>,
 }
+
+/// Namespaces and names of objects.
+type Names = HashSet<(String, String)>;
 
 /// Knows when every watch has its first list.
 #[derive(Debug, Default)]
@@ -121,8 +127,12 @@ impl Watches {
         });
     }
 
+    fn all() -> watcher::Config {
+        watcher::Config::default().timeout(WATCH_SECONDS).page_size(100)
+    }
+
     fn ours() -> watcher::Config {
-        watcher::Config::default().labels(labels::STACK).timeout(WATCH_SECONDS).page_size(100)
+        Self::all().labels(labels::STACK)
     }
 
     fn trigger(&self, key: Option<StackKey>) {
@@ -136,61 +146,111 @@ impl Watches {
         self.trigger(label.and_then(|label| self.view.stack_of(label)));
     }
 
-    /// Objects of which metadata is enough.
-    async fn metadata(self, kind: Kind, scope: Option<String>) {
-        let resource = resource_of(kind);
-        let api: Api<PartialObjectMeta<DynamicObject>> = match &scope {
-            None => Api::all_with(self.client.clone(), &resource),
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-        };
-        let mut listed = HashSet::new();
+    /// Follows one watch: `apply` gets each object as it is, `gone` each that was deleted, and `relisted` the names of
+    /// all there are after each full list. Never ends: a watch that fails is made anew, with back-off.
+    async fn follow<K>(
+        &self,
+        what: &'static str,
+        (api, config): (Api<K>, watcher::Config),
+        apply: impl Fn(&K),
+        gone: impl Fn(&K),
+        relisted: impl Fn(&Names),
+    ) where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut names = Names::new();
         let mut first = true;
-        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
+        let mut events = watcher(api, config).default_backoff().boxed();
         while let Some(event) = events.next().await {
-            self.metrics.record_watch_event(kind.as_str());
+            self.metrics.record_watch_event(what);
             match event {
-                Ok(Event::Init) => listed.clear(),
+                Ok(Event::Init) => names.clear(),
                 Ok(Event::InitApply(object)) => {
-                    let id = id_of(kind, &object.metadata);
-                    self.child(&id, &object.metadata);
-                    listed.insert(id);
+                    apply(&object);
+                    names.insert((object.namespace().unwrap_or_default(), object.name_any()));
                 }
-                Ok(Event::InitDone) => self.relisted(kind, scope.as_deref(), &listed, &mut first),
-                Ok(Event::Apply(object)) => self.child(&id_of(kind, &object.metadata), &object.metadata),
-                Ok(Event::Delete(object)) => self.gone(&id_of(kind, &object.metadata), &object.metadata),
-                Err(error) => warn(kind.as_str(), &error),
+                Ok(Event::InitDone) => {
+                    relisted(&std::mem::take(&mut names));
+                    if std::mem::take(&mut first) {
+                        self.synced.arrived();
+                    }
+                }
+                Ok(Event::Apply(object)) => apply(&object),
+                Ok(Event::Delete(object)) => gone(&object),
+                Err(error) => tracing::warn!(what, %error, "a watch failed and is made anew"),
             }
         }
+    }
+
+    /// Objects of which metadata is enough.
+    async fn metadata(self, kind: Kind, scope: Option<String>) {
+        let api: Api<PartialObjectMeta<DynamicObject>> = dynamic(&self.client, kind, scope.as_deref());
+        self.follow(
+            kind.as_str(),
+            (api, Self::ours()),
+            |object| self.child(&id_of(kind, &object.metadata), &object.metadata),
+            |object| self.gone(&id_of(kind, &object.metadata), &object.metadata),
+            |names| self.relisted(kind, scope.as_deref(), names),
+        )
+        .await;
     }
 
     /// Workloads: their numbers matter beside their metadata.
     async fn workloads(self, kind: Kind, scope: Option<String>) {
-        let resource = resource_of(kind);
-        let api: Api<DynamicObject> = match &scope {
-            None => Api::all_with(self.client.clone(), &resource),
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-        };
-        let mut listed = HashSet::new();
-        let mut first = true;
-        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            self.metrics.record_watch_event(kind.as_str());
-            match event {
-                Ok(Event::Init) => listed.clear(),
-                Ok(Event::InitApply(object)) => {
-                    let id = id_of(kind, &object.metadata);
-                    self.workload(&id, &object);
-                    listed.insert(id);
-                }
-                Ok(Event::InitDone) => self.relisted(kind, scope.as_deref(), &listed, &mut first),
-                Ok(Event::Apply(object)) => self.workload(&id_of(kind, &object.metadata), &object),
-                Ok(Event::Delete(object)) => self.gone(&id_of(kind, &object.metadata), &object.metadata),
-                Err(error) => warn(kind.as_str(), &error),
-            }
-        }
+        let api: Api<DynamicObject> = dynamic(&self.client, kind, scope.as_deref());
+        self.follow(
+            kind.as_str(),
+            (api, Self::ours()),
+            |object| self.workload(&id_of(kind, &object.metadata), object),
+            |object| self.gone(&id_of(kind, &object.metadata), &object.metadata),
+            |names| self.relisted(kind, scope.as_deref(), names),
+        )
+        .await;
     }
 
-    fn child(&self, id: &ObjectId, metadata: &kube::api::ObjectMeta) {
+    /// Pods of all stacks.
+    async fn pods(self, scope: Option<String>) {
+        let api: Api<Pod> = self.api(scope.as_deref());
+        let gone = |pod: &Pod| {
+            self.view.fold_pod_deleted(&pod.namespace().unwrap_or_default(), &pod.name_any());
+            self.trigger_label(pod.labels().get(labels::STACK));
+        };
+        let relisted = |names: &Names| {
+            let covered = |namespace: &str| scope.as_deref().is_none_or(|scope| scope == namespace);
+            self.view.fold_pod_relist(&|namespace, name| {
+                covered(namespace).then(|| names.contains(&(namespace.to_owned(), name.to_owned())))
+            });
+        };
+        self.follow("Pod", (api, Self::ours()), |pod| self.pod(pod), gone, relisted).await;
+    }
+
+    /// Secrets that stacks name carry no label of ours: their metadata tells when to read one again.
+    async fn named_secrets(self, scope: Option<String>) {
+        let api: Api<PartialObjectMeta<Secret>> = self.api(scope.as_deref());
+        let changed = |secret: &PartialObjectMeta<Secret>| {
+            for key in self.secrets.invalidate(&secret.namespace().unwrap_or_default(), &secret.name_any()) {
+                self.trigger(Some(key));
+            }
+        };
+        self.follow("NamedSecret", (api, Self::all()), changed, changed, |_| {}).await;
+    }
+
+    /// Why controllers could not make pods or claims: nothing but an event says it for a StatefulSet.
+    async fn refusals(self, scope: Option<String>) {
+        let api: Api<CoreEvent> = self.api(scope.as_deref());
+        let said = |event: &CoreEvent| {
+            let regarding = &event.involved_object;
+            let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
+            if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref()) {
+                self.view.fold_refusal(namespace, name, message);
+                self.trigger(self.view.stack_of_controller(namespace, name));
+            }
+        };
+        let config = Self::all().fields("reason=FailedCreate");
+        self.follow("Event", (api, config), said, |_| {}, |_| {}).await;
+    }
+
+    fn child(&self, id: &ObjectId, metadata: &ObjectMeta) {
         if self.view.fold_child(id, metadata) {
             self.trigger_label(metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)));
         }
@@ -203,59 +263,6 @@ impl Watches {
         }
     }
 
-    fn gone(&self, id: &ObjectId, metadata: &kube::api::ObjectMeta) {
-        self.view.fold_deleted(id, live::version_of(metadata));
-        self.trigger_label(metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)));
-    }
-
-    fn relisted(&self, kind: Kind, scope: Option<&str>, listed: &HashSet<ObjectId>, first: &mut bool) {
-        let in_list = |id: &ObjectId| {
-            let covered = id.kind == kind && scope.is_none_or(|namespace| id.namespace == namespace);
-            covered.then(|| listed.contains(id))
-        };
-        for key in self.view.fold_relist(&in_list) {
-            self.trigger(Some(key));
-        }
-        self.first_list(first);
-    }
-
-    fn first_list(&self, first: &mut bool) {
-        if std::mem::take(first) {
-            self.synced.arrived();
-        }
-    }
-
-    /// Pods of all stacks.
-    async fn pods(self, scope: Option<String>) {
-        let api: Api<Pod> = self.api(scope.as_deref());
-        let mut listed: HashSet<(String, String)> = HashSet::new();
-        let mut first = true;
-        let mut events = watcher(api, Self::ours()).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            self.metrics.record_watch_event("Pod");
-            match event {
-                Ok(Event::Init) => listed.clear(),
-                Ok(Event::InitApply(pod)) => {
-                    listed.insert((pod.namespace().unwrap_or_default(), pod.name_any()));
-                    self.pod(&pod);
-                }
-                Ok(Event::InitDone) => {
-                    let covered = |namespace: &str| scope.as_deref().is_none_or(|scope| scope == namespace);
-                    self.view.fold_pod_relist(&|namespace, name| {
-                        covered(namespace).then(|| listed.contains(&(namespace.to_owned(), name.to_owned())))
-                    });
-                    self.first_list(&mut first);
-                }
-                Ok(Event::Apply(pod)) => self.pod(&pod),
-                Ok(Event::Delete(pod)) => {
-                    self.view.fold_pod_deleted(&pod.namespace().unwrap_or_default(), &pod.name_any());
-                    self.trigger_label(pod.labels().get(labels::STACK));
-                }
-                Err(error) => warn("Pod", &error),
-            }
-        }
-    }
-
     fn pod(&self, pod: &Pod) {
         let Some(stack) = pod.labels().get(labels::STACK) else { return };
         if self.view.fold_pod(&pod.namespace().unwrap_or_default(), stack, &facts::pod(pod)) {
@@ -263,51 +270,18 @@ impl Watches {
         }
     }
 
-    /// Secrets that stacks name carry no label of ours: their metadata tells when to read one again.
-    async fn named_secrets(self, scope: Option<String>) {
-        let api: Api<PartialObjectMeta<Secret>> = self.api(scope.as_deref());
-        let mut first = true;
-        let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(100);
-        let mut events = watcher(api, config).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => {}
-                Ok(Event::InitDone) => self.first_list(&mut first),
-                Ok(Event::InitApply(secret) | Event::Apply(secret) | Event::Delete(secret)) => {
-                    for key in
-                        self.secrets.invalidate(&secret.namespace().unwrap_or_default(), &secret.name_any())
-                    {
-                        self.trigger(Some(key));
-                    }
-                }
-                Err(error) => warn("Secret", &error),
-            }
-        }
+    fn gone(&self, id: &ObjectId, metadata: &ObjectMeta) {
+        self.view.fold_deleted(id, live::version_of(metadata));
+        self.trigger_label(metadata.labels.as_ref().and_then(|set| set.get(labels::STACK)));
     }
 
-    /// Why controllers could not make pods or claims: nothing but an event says it for a StatefulSet.
-    async fn refusals(self, scope: Option<String>) {
-        let api: Api<CoreEvent> = self.api(scope.as_deref());
-        let mut first = true;
-        let config =
-            watcher::Config::default().fields("reason=FailedCreate").timeout(WATCH_SECONDS).page_size(100);
-        let mut events = watcher(api, config).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::InitApply(event) | Event::Apply(event)) => {
-                    let regarding = &event.involved_object;
-                    let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
-                    if let (Some(namespace), Some(name), Some(message)) =
-                        (namespace, name, event.message.as_deref())
-                    {
-                        self.view.fold_refusal(namespace, name, message);
-                        self.trigger(self.view.stack_of_controller(namespace, name));
-                    }
-                }
-                Ok(Event::InitDone) => self.first_list(&mut first),
-                Ok(Event::Init | Event::Delete(_)) => {}
-                Err(error) => warn("Event", &error),
-            }
+    fn relisted(&self, kind: Kind, scope: Option<&str>, names: &Names) {
+        let in_list = |id: &ObjectId| {
+            let covered = id.kind == kind && scope.is_none_or(|namespace| id.namespace == namespace);
+            covered.then(|| names.contains(&(id.namespace.clone(), id.name.clone())))
+        };
+        for key in self.view.fold_relist(&in_list) {
+            self.trigger(Some(key));
         }
     }
 
@@ -323,7 +297,7 @@ impl Watches {
     }
 }
 
-fn id_of(kind: Kind, metadata: &kube::api::ObjectMeta) -> ObjectId {
+fn id_of(kind: Kind, metadata: &ObjectMeta) -> ObjectId {
     ObjectId {
         kind,
         namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -331,7 +305,14 @@ fn id_of(kind: Kind, metadata: &kube::api::ObjectMeta) -> ObjectId {
     }
 }
 
-/// The watch goes on by itself, with back-off.
-fn warn(kind: &str, error: &watcher::Error) {
-    tracing::warn!(kind, %error, "a watch failed and is made anew");
+/// The API of a kind that is known by name only.
+fn dynamic<K>(client: &Client, kind: Kind, scope: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
+    let resource = resource_of(kind);
+    match scope {
+        None => Api::all_with(client.clone(), &resource),
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+    }
 }

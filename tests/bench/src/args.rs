@@ -1,0 +1,104 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+/// Measures the operator on a running sandbox. `cargo xtask bench` brings one up and runs this.
+#[derive(Debug, Parser)]
+#[command(name = "obstack-bench")]
+pub struct Args {
+    /// Folder of the sandbox.
+    #[arg(long, env = "OBSTACK_SANDBOX", value_name = "DIR")]
+    pub sandbox: PathBuf,
+    /// The operator's binary, built for speed.
+    #[arg(long, value_name = "PATH")]
+    pub operator: PathBuf,
+    /// The repository, for CRDs, RBAC, samples and charts.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// Stacks of the large fleet.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub stacks: u32,
+    /// What to measure [default: everything].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,...")]
+    pub only: Vec<Measurement>,
+    /// Repetitions of each creation.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repetitions: u32,
+    /// Services that are deleted to measure their return.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub deletions: u32,
+    /// Seconds that the large fleet is watched while nothing changes.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    pub idle: Duration,
+    /// How to print the report.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Also write the report as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measurement {
+    /// A full prod stack from nothing.
+    Create,
+    /// A reconcile with nothing to do.
+    Reconcile,
+    /// The return of deleted Services.
+    Drift,
+    /// Memory by number of stacks.
+    Memory,
+    /// A large fleet while nothing changes.
+    Idle,
+    /// A restart on a large fleet.
+    Restart,
+}
+
+/// How to print the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For documents.
+    Markdown,
+}
+
+impl Args {
+    /// Whether any of these shall be measured.
+    pub fn wants(&self, any: &[Measurement]) -> bool {
+        self.only.is_empty() || any.iter().any(|one| self.only.contains(one))
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|error| format!("not a whole number of seconds: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_is_measured_unless_something_is_named() {
+        let parse = |more: &[&str]| {
+            let base = ["obstack-bench", "--sandbox", "s", "--operator", "o"];
+            Args::try_parse_from(base.iter().chain(more)).unwrap()
+        };
+        assert!(parse(&[]).wants(&[Measurement::Drift]));
+        let some = parse(&["--only", "create,idle"]);
+        assert!(some.wants(&[Measurement::Idle, Measurement::Drift]));
+        assert!(!some.wants(&[Measurement::Drift]));
+    }
+}
