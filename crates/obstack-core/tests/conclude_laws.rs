@@ -114,9 +114,10 @@ fn situation() -> impl Strategy<Value = Situation> {
     prop_oneof![
         8 => followed().prop_map(|followed| Situation::Followed(Box::new(followed))),
         1 => prop::collection::vec(reason(), 1..3).prop_map(|reasons| {
-            Situation::Invalid(reasons.into_iter().map(|reason| Violation::new(reason, "spec.x", "is wrong")).collect())
+            let violations = reasons.into_iter().map(|reason| Violation::new(reason, "spec.x", "is wrong")).collect();
+            Situation::Invalid { violations, components: Vec::new() }
         }),
-        1 => Just(Situation::Suspended),
+        1 => Just(Situation::Suspended { components: Vec::new() }),
         1 => Just(Situation::Terminating),
     ]
 }

@@ -198,10 +198,13 @@ fn ready_names_the_first_gate_that_fails() {
 }
 
 #[test]
-fn i8_an_invalid_spec_leaves_what_is_known_of_the_running_stack() {
+fn i8_an_invalid_spec_leaves_the_running_stack_and_still_looks_at_it() {
     let (before, _) = follow(&StackStatus::default(), followed(vec![ready()]));
     let fault = |field| Violation::new(Reason::InvalidQuantity, field, "is wrong");
-    let (status, events) = say(&before, &Situation::Invalid(vec![fault("spec.a"), fault("spec.b")]));
+    let (status, events) = say(
+        &before,
+        &Situation::Invalid { violations: vec![fault("spec.a"), fault("spec.b")], components: vec![ready()] },
+    );
     assert_eq!(
         is(&status, ConditionType::SpecValid),
         (ConditionStatus::False, "InvalidQuantity", "2 faults: spec.a: is wrong; spec.b: is wrong")

@@ -25,7 +25,13 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{cleanup, cluster::ClusterError, context::Context, publish::publish_over, reconcile::reconcile};
+use crate::{
+    cleanup,
+    cluster::ClusterError,
+    context::Context,
+    publish::publish_over,
+    reconcile::{reconcile, standing},
+};
 
 /// A stack that may not parse: one bad object must not end the watch of all others.
 type Guarded = DeserializeGuard<ObservabilityStack>;
@@ -194,7 +200,8 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
         }
         Err(invalid) => {
             let message = format!("cannot be read: {}; correct the object", invalid.error);
-            let situation = Situation::Invalid(vec![Violation::new(Reason::InvalidSpec, "spec", message)]);
+            let violations = vec![Violation::new(Reason::InvalidSpec, "spec", message)];
+            let situation = Situation::Invalid { violations, components: standing(&ctx, &key).await? };
             publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;
             Ok(BACKOFF_MAX * 10)
         }

@@ -95,7 +95,7 @@ fn failed(ctx: &Context, inventory: &Inventory, error: &PlanError) -> Outcome {
 }
 
 /// The inventory as it is remembered, or as it is stored.
-async fn recall(ctx: &Context, key: &StackKey) -> Result<Arc<Stored>, ClusterError> {
+pub async fn recall(ctx: &Context, key: &StackKey) -> Result<Arc<Stored>, ClusterError> {
     if let Some(stored) = ctx.memory.recall(key).stored {
         return Ok(stored);
     }

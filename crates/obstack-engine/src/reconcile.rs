@@ -6,7 +6,7 @@ use obstack_api::{ConditionType, ObservabilityStack, Reason, StackStatus};
 use obstack_core::{
     conclude::{Applied, BucketHealth, Fault, Followed, Situation},
     design::{Blueprint, design},
-    health,
+    health::{self, ComponentHealth},
     names::StackKey,
     valid::ValidStack,
     validate::validate,
@@ -16,7 +16,7 @@ use crate::{
     cleanup,
     cluster::ClusterError,
     context::Context,
-    execute::{Outcome, execute},
+    execute::{Outcome, execute, recall},
     observe::observe,
     probes::Look,
     publish::publish,
@@ -37,7 +37,8 @@ pub async fn reconcile(
         return cleanup::finalize(ctx, key, &stack.metadata, Some(&stack.spec)).await;
     }
     if stack.spec.suspend {
-        publish(ctx, key, stack, &Situation::Suspended).await?;
+        let components = standing(ctx, key).await?;
+        publish(ctx, key, stack, &Situation::Suspended { components }).await?;
         return Ok(INVALID_AGAIN);
     }
     let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
@@ -45,7 +46,8 @@ pub async fn reconcile(
         // pure
         Ok(valid) => valid,
         Err(violations) => {
-            publish(ctx, key, stack, &Situation::Invalid(violations)).await?;
+            let components = standing(ctx, key).await?;
+            publish(ctx, key, stack, &Situation::Invalid { violations, components }).await?;
             return Ok(INVALID_AGAIN);
         }
     };
@@ -67,6 +69,12 @@ pub async fn reconcile(
     let followed = follow(ctx, &valid, blueprint, outcome, look); // pure, over the live view
     let held = publish(ctx, key, stack, &Situation::Followed(Box::new(followed))).await?; // a write when it differs
     Ok(held.map_or(again, |held| held.min(again)))
+}
+
+/// How the components of the spec that was applied last stand.
+pub async fn standing(ctx: &Context, key: &StackKey) -> Result<Vec<ComponentHealth>, ClusterError> {
+    let stored = recall(ctx, key).await?;
+    Ok(health::of(&stored.inventory.components, &ctx.view.live(key)))
 }
 
 /// Whether the status tells of the buckets of this very spec.

@@ -60,7 +60,8 @@ impl Audit {
 
     fn request(&self, line: &str) -> Option<Request> {
         let event: Value = serde_json::from_str(line).expect("a line of the audit log is JSON");
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let answered = matches!(event["stage"].as_str(), Some("ResponseComplete" | "Panic"));
         if !answered || text("/user/username") != self.user {
             return None;
@@ -81,6 +82,8 @@ impl Audit {
     pub fn writes(&self) -> Vec<Request> {
         let read = ["get", "list", "watch"];
         let requests = self.requests().into_iter();
-        requests.filter(|request| !read.contains(&request.verb.as_str()) && request.resource != "leases").collect()
+        requests
+            .filter(|request| !read.contains(&request.verb.as_str()) && request.resource != "leases")
+            .collect()
     }
 }

@@ -25,7 +25,8 @@ impl Cluster {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the sandbox's kubeconfig");
         let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("the sandbox's kubeconfig");
+        let config =
+            Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("the sandbox's kubeconfig");
         Self { client: Client::try_from(config).expect("a client of the sandbox") }
     }
 
@@ -102,7 +103,8 @@ impl Cluster {
     /// Makes a namespace.
     pub async fn make_namespace(&self, name: &str) {
         let labels = json!({"obstack.dev/e2e": "true"});
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         self.make(crate::NAMESPACE, &object).await;
     }
 }

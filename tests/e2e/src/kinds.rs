@@ -48,8 +48,11 @@ pub const MADE: [Kind; 7] = [SERVICE_ACCOUNT, CONFIG_MAP, SECRET, SERVICE, STATE
 impl Kind {
     /// As kube addresses it.
     pub fn resource(&self) -> ApiResource {
-        let api_version =
-            if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) };
+        let api_version = if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        };
         ApiResource {
             group: self.group.to_owned(),
             version: self.version.to_owned(),

@@ -99,7 +99,8 @@ impl Operator {
         let of_name = text.lines().filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let own = series.strip_prefix(name)?;
-            ((own.is_empty() || own.starts_with('{')) && own.contains(labels)).then(|| value.parse::<f64>().ok())?
+            ((own.is_empty() || own.starts_with('{')) && own.contains(labels))
+                .then(|| value.parse::<f64>().ok())?
         });
         of_name.sum()
     }

@@ -30,7 +30,9 @@ pub async fn grant(cluster: &Cluster, home: &str, namespaces: &[String]) -> Stri
         let object = renamed(&object, OWN, home);
         let kind = object["kind"].as_str().unwrap_or_default().to_owned();
         let placed = match object.pointer("/metadata/namespace").and_then(Value::as_str) {
-            Some(WATCHED) => namespaces.iter().map(|namespace| renamed(&object, WATCHED, namespace)).collect(),
+            Some(WATCHED) => {
+                namespaces.iter().map(|namespace| renamed(&object, WATCHED, namespace)).collect()
+            }
             Some(_) => vec![object],
             None => vec![of_its_own(object, home)],
         };

@@ -111,6 +111,7 @@ pub fn condition<'a>(stack: &'a Value, type_: &str) -> Option<&'a Value> {
     let generation = &stack["metadata"]["generation"];
     let conditions = stack.pointer("/status/conditions").and_then(Value::as_array)?;
     let found = conditions.iter().find(|condition| condition["type"] == type_)?;
-    let current = found["observedGeneration"] == *generation && stack["status"]["observedGeneration"] == *generation;
+    let current =
+        found["observedGeneration"] == *generation && stack["status"]["observedGeneration"] == *generation;
     current.then_some(found)
 }

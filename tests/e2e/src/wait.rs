@@ -12,7 +12,9 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Result<T,
     loop {
         match check().await {
             Ok(value) => return value,
-            Err(missing) if Instant::now() >= end => panic!("not within {DEADLINE:?}: {what}\nlast seen: {missing}"),
+            Err(missing) if Instant::now() >= end => {
+                panic!("not within {DEADLINE:?}: {what}\nlast seen: {missing}")
+            }
             Err(_) => tokio::time::sleep(STEP).await,
         }
     }

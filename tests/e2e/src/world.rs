@@ -74,7 +74,12 @@ fn sandbox() -> Sandbox {
         let crds = format!("{ROOT}/crds");
         for args in [
             vec!["apply", "--server-side", "--force-conflicts", "-f", &crds],
-            vec!["wait", "--for=condition=Established", "--timeout=30s", "crd/observabilitystacks.obstack.dev"],
+            vec![
+                "wait",
+                "--for=condition=Established",
+                "--timeout=30s",
+                "crd/observabilitystacks.obstack.dev",
+            ],
         ] {
             let output = sandbox.kubectl(&args).output().expect("kubectl runs");
             assert!(output.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -253,7 +258,10 @@ impl World {
     /// Waits until a condition of a stack has a status and a reason, for its present generation. Gives the stack.
     pub async fn until(&self, stack: &Value, type_: &str, status: &str, reason: &str) -> Value {
         let metadata = &stack["metadata"];
-        let (namespace, name) = (metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
+        let (namespace, name) = (
+            metadata["namespace"].as_str().unwrap_or_default(),
+            metadata["name"].as_str().unwrap_or_default(),
+        );
         eventually(&format!("{namespace}/{name} has {type_}={status}/{reason}"), async || {
             let now = self.cluster.find(STACK, namespace, name).await.ok_or("it does not exist")?;
             let found = condition(&now, type_);
@@ -276,7 +284,8 @@ impl World {
         for namespace in &self.watched {
             for kind in MADE.into_iter().chain([CLAIM]) {
                 for object in self.cluster.list(kind, namespace).await {
-                    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+                    let text =
+                        |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
                     // Kubernetes' own, in each namespace.
                     if !["default", "kube-root-ca.crt"].contains(&text("name").as_str()) {
                         let id = format!("{}/{namespace}/{}", kind.name, text("name"));

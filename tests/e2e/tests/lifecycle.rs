@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use obstack_e2e::{
-    CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, SECRET, SERVICE, STACK, STATEFUL_SET, Snapshot, TEMPO,
-    TEMPO_SINGLE, MIMIR, World, condition, edited, eventually, holds_for, set, text,
+    CONFIG_MAP, DEPLOYMENT, MIMIR, NAMESPACE, POD, SECRET, SERVICE, STACK, STATEFUL_SET, Snapshot, TEMPO,
+    TEMPO_SINGLE, World, condition, edited, eventually, holds_for, set, text,
 };
 use serde_json::{Value, json};
 
@@ -23,7 +23,10 @@ async fn a_missing_secret_is_named_and_heard_of_when_it_comes() {
         let _operator = world.operator().await;
         let stack = edited(
             &world.stack("late", &[TEMPO_SINGLE]),
-            &[("/spec/objectStorage/credentials/secretRef", json!({"name": "late", "secretKeyField": "key"}))],
+            &[(
+                "/spec/objectStorage/credentials/secretRef",
+                json!({"name": "late", "secretKeyField": "key"}),
+            )],
         );
         world.make(&stack).await;
         let now = world.until(&stack, "SpecValid", "False", "SecretMissing").await;
@@ -65,7 +68,11 @@ async fn i8_an_invalid_spec_changes_nothing_but_the_status() {
         world.change("invalid", patch).await;
         let now = world.until(&stack, "Ready", "False", "InvalidSpec").await;
         assert_eq!(condition(&now, "SpecValid").expect("current")["reason"], "SecretMissing");
-        assert_eq!(condition(&now, "Available").expect("current")["status"], "True", "what runs goes on serving");
+        assert_eq!(
+            condition(&now, "Available").expect("current")["status"],
+            "True",
+            "what runs goes on serving"
+        );
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(world.snapshot().await, before);
         let mut written: Vec<_> = audit.writes().into_iter().map(|request| request.resource).collect();
@@ -205,7 +212,10 @@ async fn i4_delete_workloads_leaves_claims_and_buckets() {
         let left = eventually("everything but claims and the Secret is gone", async || {
             let now = world.snapshot().await;
             let pods = world.cluster.list(POD, &world.namespace).await.len();
-            let objects = now.keys().filter(|id| !id.starts_with("PersistentVolumeClaim/") && !id.ends_with("/s3")).count();
+            let objects = now
+                .keys()
+                .filter(|id| !id.starts_with("PersistentVolumeClaim/") && !id.ends_with("/s3"))
+                .count();
             if objects + pods == 0 { Ok(now) } else { Err(format!("{pods} pods, {:?}", names(&now))) }
         })
         .await;
@@ -268,7 +278,11 @@ async fn a_namespace_is_deleted_without_waiting_for_us() {
         let stack = with_datasources(world, &world.stack("doomed", &[TEMPO_SINGLE]));
         world.make(&stack).await;
         let now = world.ready(&stack).await;
-        assert_eq!(now["metadata"]["finalizers"], json!(["obstack.dev/cleanup"]), "held for the datasource elsewhere");
+        assert_eq!(
+            now["metadata"]["finalizers"],
+            json!(["obstack.dev/cleanup"]),
+            "held for the datasource elsewhere"
+        );
         world.cluster.delete(NAMESPACE, "", &world.namespace).await;
         eventually("the stack is gone", async || {
             let found = world.cluster.find(STACK, &world.namespace, "doomed").await;

@@ -21,7 +21,10 @@ const WITHOUT_SCHEDULER: [Sums; 3] = [(8, 400, 2048, 4), (8, 900, 4096, 8), (24,
 
 fn without_scheduler(sample: &Value) -> Value {
     let none = json!({"replicas": 0});
-    edited(sample, &[("/spec/metrics/chart/version", "5.8.0".into()), ("/spec/metrics/components/queryScheduler", none)])
+    edited(
+        sample,
+        &[("/spec/metrics/chart/version", "5.8.0".into()), ("/spec/metrics/components/queryScheduler", none)],
+    )
 }
 
 #[tokio::test]
@@ -60,7 +63,8 @@ async fn the_upstream_charts_give_the_same_objects_and_sums() {
     World::with("bundled", &ENVIRONMENTS, async |world| {
         let bundled = check(world, &Flags::default(), Value::clone, SAMPLES).await;
         for (environment, (bundled, upstream)) in ENVIRONMENTS.iter().zip(bundled.iter().zip(&names)) {
-            let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
+            let only =
+                |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
             let (ours, theirs) = (only(bundled, upstream), only(upstream, bundled));
             println!("{environment}: only bundled: {ours:?}, only upstream: {theirs:?}");
             assert!(ours.is_empty() && theirs.is_empty(), "{environment}: {ours:?} {theirs:?}");
@@ -71,7 +75,12 @@ async fn the_upstream_charts_give_the_same_objects_and_sums() {
 
 /// Applies the three samples, waits until they are ready, and holds what is live against the document. Gives the
 /// names of each environment's workloads, Services and claims.
-async fn check(world: &World, flags: &Flags, variant: impl Fn(&Value) -> Value, sums: [Sums; 3]) -> Vec<BTreeSet<String>> {
+async fn check(
+    world: &World,
+    flags: &Flags,
+    variant: impl Fn(&Value) -> Value,
+    sums: [Sums; 3],
+) -> Vec<BTreeSet<String>> {
     let samples = ENVIRONMENTS.map(|environment| variant(&world.sample(environment)));
     for (environment, sample) in ENVIRONMENTS.iter().zip(&samples) {
         let namespace = text(sample, "/metadata/namespace");
@@ -106,7 +115,8 @@ async fn check(world: &World, flags: &Flags, variant: impl Fn(&Value) -> Value, 
         .collect();
     buckets.sort();
     assert_eq!(world.s3.buckets(&world.prefix).await, buckets);
-    let refused: Vec<_> = world.audit.requests().into_iter().filter(|request| matches!(request.code, 401 | 403)).collect();
+    let refused: Vec<_> =
+        world.audit.requests().into_iter().filter(|request| matches!(request.code, 401 | 403)).collect();
     assert!(refused.is_empty(), "I12: the shipped rights are enough: {refused:?}");
     names
 }
@@ -118,14 +128,16 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
 
 /// What the quota counts: the requests of the containers, or of the largest init container.
 fn live_sums(pods: &[Value], claims: &[Value]) -> Sums {
-    let request = |container: &Value, of: &str| quantity(text(container, &format!("/resources/requests/{of}")));
+    let request =
+        |container: &Value, of: &str| quantity(text(container, &format!("/resources/requests/{of}")));
     let of_pod = |pod: &Value, of: &str| {
         let list = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
         let main: u64 = list("containers").iter().map(|container| request(container, of)).sum();
         list("initContainers").iter().map(|container| request(container, of)).fold(main, u64::max)
     };
     let sum = |of: &str| pods.iter().map(|pod| of_pod(pod, of)).sum::<u64>();
-    let volumes: u64 = claims.iter().map(|claim| quantity(text(claim, "/spec/resources/requests/storage"))).sum();
+    let volumes: u64 =
+        claims.iter().map(|claim| quantity(text(claim, "/spec/resources/requests/storage"))).sum();
     (pods.len(), sum("cpu"), sum("memory") / (1000 << 20), volumes / (1000 << 30))
 }
 
@@ -163,13 +175,17 @@ fn said(stack: &Value, (pods, cpu, memory, volumes): Sums) {
 fn limits(pods: &[Value]) {
     for pod in pods {
         let component = text(pod, "/metadata/labels/obstack.dev~1component");
-        let bears = [".ingester", ".storeGateway", ".singleBinary"].iter().any(|end| component.ends_with(end));
+        let bears =
+            [".ingester", ".storeGateway", ".singleBinary"].iter().any(|end| component.ends_with(end));
         for container in containers(pod) {
             let limits = &container["resources"]["limits"];
             assert!(limits["cpu"].is_null(), "{component}: {limits}");
             assert_eq!(!limits["memory"].is_null(), bears, "{component}: {limits}");
             for request in ["cpu", "memory"] {
-                assert!(!text(container, &format!("/resources/requests/{request}")).is_empty(), "{component}: {container}");
+                assert!(
+                    !text(container, &format!("/resources/requests/{request}")).is_empty(),
+                    "{component}: {container}"
+                );
             }
         }
     }
@@ -207,7 +223,7 @@ fn conditions(stack: &Value, protected: bool) {
         ("StorageReady", ("True", "BucketsReady")),
         ("PlanApplied", ("True", "Applied")),
         ("WorkloadsReady", ("True", "AllReady")),
-        ("DatasourcesReady", ("True", "AllReady")),
+        ("DatasourcesReady", ("True", "DatasourcesProvisioned")),
         ("DisruptionProtected", ("True", if protected { "Protected" } else { "NothingToProtect" })),
     ]
     .into();
@@ -216,7 +232,10 @@ fn conditions(stack: &Value, protected: bool) {
         conditions.iter().map(|c| (text(c, "/type"), (text(c, "/status"), text(c, "/reason")))).collect();
     assert_eq!(found, documented);
     let generation = &stack["metadata"]["generation"];
-    assert!(conditions.iter().all(|condition| condition["observedGeneration"] == *generation), "{conditions:#?}");
+    assert!(
+        conditions.iter().all(|condition| condition["observedGeneration"] == *generation),
+        "{conditions:#?}"
+    );
     assert_eq!(stack["status"]["observedGeneration"], *generation);
 }
 
@@ -229,7 +248,9 @@ async fn endpoints(cluster: &Cluster, stack: &Value) {
         let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
         let (host, port) = host.rsplit_once(':').unwrap_or_else(|| panic!("{what}: {url} has no port"));
         let mut parts = host.split('.');
-        let (Some(name), Some(namespace), Some("svc"), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(name), Some(namespace), Some("svc"), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             panic!("{what}: {url}")
         };
         let service = cluster.get(SERVICE, namespace, name).await;
@@ -240,24 +261,39 @@ async fn endpoints(cluster: &Cluster, stack: &Value) {
 }
 
 async fn datasources(world: &World, stack: &Value, environment: &str) {
-    let name = format!("{}-{}-datasources", text(stack, "/metadata/namespace"), text(stack, "/metadata/name"));
+    let name =
+        format!("{}-{}-datasources", text(stack, "/metadata/namespace"), text(stack, "/metadata/name"));
     let made = world.cluster.list(CONFIG_MAP, &world.tools).await;
     let label = format!("{}.{}", text(stack, "/metadata/namespace"), text(stack, "/metadata/name"));
     let object = made
         .iter()
-        .find(|object| object["metadata"]["name"] == name.as_str() || text(object, "/metadata/labels/obstack.dev~1stack") == label)
+        .find(|object| {
+            object["metadata"]["name"] == name.as_str()
+                || text(object, "/metadata/labels/obstack.dev~1stack") == label
+        })
         .unwrap_or_else(|| panic!("no ConfigMap {name} in {}: {made:#?}", world.tools));
     assert_eq!(object["metadata"]["labels"]["grafana_datasource"], "1");
-    assert!(object["metadata"]["ownerReferences"].is_null(), "an owner in another namespace would be collected");
+    assert!(
+        object["metadata"]["ownerReferences"].is_null(),
+        "an owner in another namespace would be collected"
+    );
     let files = object["data"].as_object().expect("data");
     assert_eq!(files.len(), 1);
     let (file, content) = files.iter().next().expect("a file");
     assert!(file.ends_with(".yaml"), "{file}");
     let content: Value = serde_saphyr::from_str(content.as_str().expect("text")).expect("YAML");
-    let [tempo, mimir] = content["datasources"].as_array().expect("datasources").as_slice() else { panic!("{content:#}") };
+    let [tempo, mimir] = content["datasources"].as_array().expect("datasources").as_slice() else {
+        panic!("{content:#}")
+    };
     let uid = |backend: &str| format!("{backend}-{environment}");
-    assert_eq!((text(tempo, "/name"), text(tempo, "/uid")), (&*format!("Tempo ({environment})"), &*uid("tempo")));
-    assert_eq!((text(mimir, "/name"), text(mimir, "/uid")), (&*format!("Mimir ({environment})"), &*uid("mimir")));
+    assert_eq!(
+        (text(tempo, "/name"), text(tempo, "/uid")),
+        (&*format!("Tempo ({environment})"), &*uid("tempo"))
+    );
+    assert_eq!(
+        (text(mimir, "/name"), text(mimir, "/uid")),
+        (&*format!("Mimir ({environment})"), &*uid("mimir"))
+    );
     assert_eq!((text(tempo, "/type"), text(mimir, "/type")), ("tempo", "prometheus"));
     let endpoints = &stack["status"]["endpoints"];
     assert_eq!((&tempo["url"], &mimir["url"]), (&endpoints["tracesQuery"], &endpoints["metricsQuery"]));

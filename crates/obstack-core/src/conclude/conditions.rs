@@ -10,7 +10,10 @@ use obstack_api::{
 };
 
 use super::{Applied, Fault, Followed, Situation};
-use crate::{health, violation::Violation};
+use crate::{
+    health::{self, ComponentHealth},
+    violation::Violation,
+};
 
 /// A condition without its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +31,14 @@ fn draft(type_: ConditionType, status: ConditionStatus, reason: Reason, message:
 /// The conditions, in the order of their documentation.
 pub(super) fn of(situation: &Situation, previous: &StackStatus) -> Vec<Draft> {
     match situation {
-        Situation::Invalid(violations) => invalid(violations, previous),
-        Situation::Suspended => {
-            held(previous, Reason::Suspended, "spec.suspend is true: nothing is created, changed or repaired")
-        }
-        Situation::Terminating => held(previous, Reason::Terminating, "the stack is being deleted"),
+        Situation::Invalid { violations, components } => invalid(violations, components, previous),
+        Situation::Suspended { components } => suspended(components, previous),
+        Situation::Terminating => terminating(previous),
         Situation::Followed(followed) => follow(followed),
     }
 }
 
-/// Conditions that the situation says nothing of stay as they were seen last.
+/// Conditions that nothing new is known of stay as they were seen last.
 fn kept(previous: &StackStatus, types: &[ConditionType]) -> Vec<Draft> {
     let reason = |text: &str| {
         Reason::ALL.iter().copied().find(|reason| reason.as_str() == text).unwrap_or(Reason::Pending)
@@ -49,50 +50,74 @@ fn kept(previous: &StackStatus, types: &[ConditionType]) -> Vec<Draft> {
         .collect()
 }
 
-/// The spec has faults: what runs is left alone, so it may well go on serving.
-fn invalid(violations: &[Violation], previous: &StackStatus) -> Vec<Draft> {
+/// The spec has faults: what runs is left alone and may well go on serving, so it is still looked at. What can only
+/// be known by following the spec is not known.
+fn invalid(violations: &[Violation], components: &[ComponentHealth], previous: &StackStatus) -> Vec<Draft> {
     let reason = violations.first().map_or(Reason::InvalidSpec, |first| first.reason);
     let list: Vec<_> = violations.iter().map(ToString::to_string).collect();
     let message = match list.len() {
         0 | 1 => list.join(""),
         n => format!("{n} faults: {}", list.join("; ")),
     };
+    let untold = "not looked at while the spec has faults";
     let mut drafts = vec![
         draft(Ready, False, Reason::InvalidSpec, message.clone()),
+        available(components),
         draft(Reconciling, False, Reason::Blocked, "nothing was changed; waiting for a corrected spec"),
         draft(Stalled, True, Reason::InvalidSpec, message.clone()),
         draft(SpecValid, False, reason, message),
+        draft(StorageReady, Unknown, Reason::InvalidSpec, untold),
+        draft(
+            PlanApplied,
+            False,
+            Reason::InvalidSpec,
+            "this spec is not applied; what an earlier one made is left as it is",
+        ),
+        workloads(components),
+        draft(DatasourcesReady, Unknown, Reason::InvalidSpec, untold),
     ];
-    drafts.extend(kept(
-        previous,
-        &[Available, StorageReady, PlanApplied, WorkloadsReady, DatasourcesReady, DisruptionProtected],
-    ));
+    drafts.extend(kept(previous, &[DisruptionProtected]));
     drafts
 }
 
-fn held(previous: &StackStatus, reason: Reason, message: &str) -> Vec<Draft> {
+fn suspended(components: &[ComponentHealth], previous: &StackStatus) -> Vec<Draft> {
+    let message = "spec.suspend is true: nothing is created, changed or repaired";
     let mut drafts = vec![
-        draft(Ready, False, reason, message),
-        draft(Reconciling, False, reason, message),
-        draft(Stalled, False, reason, message),
+        draft(Ready, False, Reason::Suspended, message),
+        available(components),
+        draft(Reconciling, False, Reason::Suspended, message),
+        draft(Stalled, False, Reason::Suspended, message),
+        draft(StorageReady, Unknown, Reason::Suspended, message),
+        draft(PlanApplied, Unknown, Reason::Suspended, message),
+        workloads(components),
+        draft(DatasourcesReady, Unknown, Reason::Suspended, message),
     ];
-    drafts.extend(kept(
-        previous,
-        &[
-            Available,
-            SpecValid,
-            StorageReady,
-            PlanApplied,
-            WorkloadsReady,
-            DatasourcesReady,
-            DisruptionProtected,
-        ],
-    ));
+    drafts.extend(kept(previous, &[SpecValid, DisruptionProtected]));
+    drafts
+}
+
+fn terminating(previous: &StackStatus) -> Vec<Draft> {
+    let message = "the stack is being deleted";
+    let mut drafts = vec![
+        draft(Ready, False, Reason::Terminating, message),
+        draft(Reconciling, False, Reason::Terminating, message),
+        draft(Stalled, False, Reason::Terminating, message),
+    ];
+    let rest = [
+        Available,
+        SpecValid,
+        StorageReady,
+        PlanApplied,
+        WorkloadsReady,
+        DatasourcesReady,
+        DisruptionProtected,
+    ];
+    drafts.extend(kept(previous, &rest));
     drafts
 }
 
 fn follow(followed: &Followed) -> Vec<Draft> {
-    let gates = [storage(followed), plan(followed), workloads(followed), datasources(followed)];
+    let gates = [storage(followed), plan(followed), workloads(&followed.components), datasources(followed)];
     let ready = ready(followed, &gates);
     let stalled = stalled(followed, &gates);
     let reconciling = match (ready.status == True, stalled.status == True) {
@@ -102,7 +127,7 @@ fn follow(followed: &Followed) -> Vec<Draft> {
     };
     let mut drafts = vec![
         ready,
-        available(followed),
+        available(&followed.components),
         reconciling,
         stalled,
         draft(SpecValid, True, Reason::Valid, "the spec passes all checks"),
@@ -147,17 +172,17 @@ fn plan(followed: &Followed) -> Draft {
     }
 }
 
-fn workloads(followed: &Followed) -> Draft {
-    match health::first_cause(&followed.components) {
+fn workloads(components: &[ComponentHealth]) -> Draft {
+    match health::first_cause(components) {
         Some(cause) => draft(WorkloadsReady, False, cause.reason, cause.message.clone()),
-        None if followed.components.is_empty() => {
+        None if components.is_empty() => {
             draft(WorkloadsReady, False, Reason::RolloutInProgress, "no workload was applied yet")
         }
         None => {
-            let pods: i32 = followed.components.iter().map(|component| component.status.desired).sum();
+            let pods: i32 = components.iter().map(|component| component.status.desired).sum();
             let message = format!(
                 "{} components with {pods} pods are ready at their newest revision",
-                followed.components.len()
+                components.len()
             );
             draft(WorkloadsReady, True, Reason::AllReady, message)
         }
@@ -236,10 +261,10 @@ fn ready(followed: &Followed, gates: &[Draft]) -> Draft {
     draft(Ready, False, reason, gate.message.clone())
 }
 
-fn available(followed: &Followed) -> Draft {
-    let missing: Vec<_> = followed.components.iter().filter(|component| !component.available).collect();
+fn available(components: &[ComponentHealth]) -> Draft {
+    let missing: Vec<_> = components.iter().filter(|component| !component.available).collect();
     match missing.first() {
-        _ if followed.components.is_empty() => {
+        _ if components.is_empty() => {
             draft(Available, False, Reason::NoReadyReplicas, "no component is running")
         }
         None => draft(Available, True, Reason::Serving, "every component has enough ready pods to serve"),

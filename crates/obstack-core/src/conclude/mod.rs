@@ -6,8 +6,8 @@ mod events;
 use std::collections::BTreeSet;
 
 use obstack_api::{
-    BucketState, BucketStatus, ComponentState, Condition, ConditionStatus, InventoryStatus, Reason,
-    RequestSums, StackStatus, Summary,
+    BucketState, BucketStatus, ComponentState, ComponentStatus, Condition, ConditionStatus, InventoryStatus,
+    Reason, RequestSums, StackStatus,
 };
 
 pub use self::events::{EventIntent, drift_event};
@@ -16,10 +16,18 @@ use crate::{design::Report, health::ComponentHealth, names::StackKey, quantity::
 /// What happened in a reconcile.
 #[derive(Clone, Debug)]
 pub enum Situation {
-    /// The spec has faults. Nothing was changed.
-    Invalid(Vec<Violation>),
-    /// `spec.suspend` is true. Nothing was changed.
-    Suspended,
+    /// The spec has faults. Nothing was changed; what runs is still looked at.
+    Invalid {
+        /// The faults.
+        violations: Vec<Violation>,
+        /// How the components of the last good spec stand.
+        components: Vec<ComponentHealth>,
+    },
+    /// `spec.suspend` is true. Nothing was changed; what runs is still looked at.
+    Suspended {
+        /// How the components stand.
+        components: Vec<ComponentHealth>,
+    },
     /// The stack, or its namespace, is being deleted.
     Terminating,
     /// The spec was followed as far as the world let it.
@@ -116,24 +124,34 @@ pub fn conclude(
         })
         .collect();
     let mut status = StackStatus { observed_generation: Some(generation), conditions, ..previous.clone() };
-    if let Situation::Followed(followed) = situation {
-        describe(&mut status, followed, key);
+    match situation {
+        Situation::Followed(followed) => describe(&mut status, followed, key),
+        Situation::Invalid { components, .. } | Situation::Suspended { components } => {
+            let answered =
+                status.components.iter().filter(|c| c.state == ComponentState::NotProvidedByBackend);
+            let answered: Vec<_> = answered.cloned().collect();
+            tabulate(&mut status, components, &answered);
+        }
+        Situation::Terminating => {}
     }
     Verdict { events: events::of(previous, &status), status }
+}
+
+/// The table of components, and how many of them are ready.
+fn tabulate(status: &mut StackStatus, components: &[ComponentHealth], answered: &[ComponentStatus]) {
+    let mut table: Vec<_> = components.iter().map(|component| component.status.clone()).collect();
+    let ready = table.iter().filter(|component| component.state == ComponentState::Ready).count();
+    let summary = status.summary.get_or_insert_default();
+    summary.components_ready = format!("{ready}/{}", table.len());
+    table.extend_from_slice(answered);
+    status.components = table;
 }
 
 /// The parts of the status that only a followed spec has.
 fn describe(status: &mut StackStatus, followed: &Followed, key: &StackKey) {
     let report = &followed.report;
-    let mut components: Vec<_> =
-        followed.components.iter().map(|component| component.status.clone()).collect();
-    let ready = components.iter().filter(|component| component.state == ComponentState::Ready).count();
-    status.summary = Some(Summary {
-        components_ready: format!("{ready}/{}", components.len()),
-        versions: versions(report),
-    });
-    components.extend(report.not_provided.iter().cloned());
-    status.components = components;
+    tabulate(status, &followed.components, &report.not_provided);
+    status.summary.get_or_insert_default().versions = versions(report);
     status.buckets = followed
         .buckets
         .iter()

@@ -12,9 +12,9 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event as CoreEvent, Pod, Secret};
 use kube::{
-    core::DynamicResourceScope,
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, ObjectMeta, PartialObjectMeta},
+    core::DynamicResourceScope,
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -241,7 +241,8 @@ impl Watches {
         let said = |event: &CoreEvent| {
             let regarding = &event.involved_object;
             let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
-            if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref()) {
+            if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref())
+            {
                 self.view.fold_refusal(namespace, name, message);
                 self.trigger(self.view.stack_of_controller(namespace, name));
             }
