@@ -76,7 +76,7 @@ pub struct Test {
     /// Leave out everything that needs the sandbox
     #[arg(long)]
     pub fast: bool,
-    /// Upstream charts to run the end-to-end tests with as well
+    /// Upstream charts for those end-to-end tests that want them
     #[arg(long, value_name = "DIR")]
     pub charts: Option<PathBuf>,
     /// A `SeaweedFS` binary for S3; without it the one on PATH, else versitygw

@@ -1,5 +1,9 @@
-//! The end of a stack. What lives in its namespace goes with its owner reference; only objects elsewhere need a
-//! finalizer, and only for so long.
+//! The end of a stack. What lives in its namespace goes with its owner reference; only an object elsewhere, the
+//! datasources in Grafana's namespace, needs us.
+//!
+//! Where the operator watches all namespaces, a finalizer holds the stack until that object is gone. Where it watches
+//! some, its rights usually stand in the very namespaces it watches, and go first when one of them is deleted: a
+//! finalizer would then hang the namespace for ever. There the object is deleted as soon as the stack is seen gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,16 +33,13 @@ pub async fn hold(
         .as_ref()
         .and_then(|object| object.pointer("/metadata/namespace")?.as_str())
         .is_some_and(|namespace| namespace != key.namespace);
-    let wanted = elsewhere && object.spec.deletion_policy != DeletionPolicy::Retain;
-    let held = has_finalizer(&object.metadata);
-    if held == wanted {
+    let keeps = object.spec.deletion_policy == DeletionPolicy::Retain || !ctx.settings.namespaces.is_empty();
+    let wanted = elsewhere && !keeps;
+    if has_finalizer(&object.metadata) == wanted {
         return Ok(());
     }
     // An object that was elsewhere before is pruned first.
-    if !wanted
-        && object.spec.deletion_policy != DeletionPolicy::Retain
-        && !foreign(ctx, key).await?.is_empty()
-    {
+    if !wanted && !keeps && !foreign(ctx, key).await?.is_empty() {
         return Ok(());
     }
     match stack::set_finalizer(&ctx.client, &ctx.guard, key, &object.metadata, wanted).await {
@@ -46,6 +47,25 @@ pub async fn hold(
         Err(error) if error.code() == 409 => Ok(()),
         other => other,
     }
+}
+
+/// A stack was seen gone: deletes what it left outside its namespace, and forgets it.
+pub async fn gone(ctx: Arc<Context>, key: StackKey, policy: Option<DeletionPolicy>) {
+    if policy.is_some_and(|policy| policy != DeletionPolicy::Retain) {
+        let stored = ctx.memory.recall(&key).stored;
+        let known = stored.iter().flat_map(|stored| stored.inventory.objects.keys().cloned());
+        for id in elsewhere(&ctx, &key, known) {
+            match apply::delete(&ctx.client, &ctx.guard, &key, &id).await {
+                Ok(true) => ctx.metrics.record_write("delete", id.kind.as_str()),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(stack = %key, object = %id, %error, "delete by hand what the stack left")
+                }
+            }
+        }
+    }
+    ctx.view.forget_stack(&key);
+    ctx.memory.forget(&key);
 }
 
 /// Deletes what lives outside the stack's namespace, then lets the stack go. Works from metadata alone, so that a
@@ -99,14 +119,17 @@ fn has_finalizer(metadata: &ObjectMeta) -> bool {
 
 /// Objects of a stack outside its namespace: those the watches know and those the inventory names.
 async fn foreign(ctx: &Context, key: &StackKey) -> Result<Vec<ObjectId>, ClusterError> {
-    let mut ids: Vec<ObjectId> = ctx.view.children_of(key).into_iter().map(|(id, _)| id).collect();
     let stored = match ctx.memory.recall(key).stored {
         Some(stored) => stored,
         None => Arc::new(inventory::load(&ctx.client, key).await?),
     };
-    ids.extend(stored.inventory.objects.keys().cloned());
-    ids.retain(|id| id.namespace != key.namespace);
+    Ok(elsewhere(ctx, key, stored.inventory.objects.keys().cloned()))
+}
+
+fn elsewhere(ctx: &Context, key: &StackKey, known: impl Iterator<Item = ObjectId>) -> Vec<ObjectId> {
+    let seen = ctx.view.children_of(key).into_iter().map(|(id, _)| id);
+    let mut ids: Vec<ObjectId> = seen.chain(known).filter(|id| id.namespace != key.namespace).collect();
     ids.sort();
     ids.dedup();
-    Ok(ids)
+    ids
 }

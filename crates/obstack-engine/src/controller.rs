@@ -121,7 +121,7 @@ async fn one_scope(
 }
 
 /// Keeps the roster: which stacks there are and what they claim.
-fn roll_call(ctx: &Context, event: &Result<watcher::Event<Guarded>, watcher::Error>) {
+fn roll_call(ctx: &Arc<Context>, event: &Result<watcher::Event<Guarded>, watcher::Error>) {
     match event {
         Ok(watcher::Event::Apply(stack) | watcher::Event::InitApply(stack)) => {
             let key = key_of(stack);
@@ -132,7 +132,8 @@ fn roll_call(ctx: &Context, event: &Result<watcher::Event<Guarded>, watcher::Err
         }
         Ok(watcher::Event::Delete(stack)) => {
             let key = key_of(stack);
-            ctx.memory.forget(&key);
+            let policy = stack.0.as_ref().ok().map(|stack| stack.spec.deletion_policy);
+            tokio::spawn(cleanup::gone(Arc::clone(ctx), key.clone(), policy));
             ctx.probes.forget_stack(&key);
             ctx.secrets.forget_stack(&key);
             ctx.metrics.forget_stack(&key.namespace, &key.name);
@@ -202,8 +203,9 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
             let message = format!("cannot be read: {}; correct the object", invalid.error);
             let violations = vec![Violation::new(Reason::InvalidSpec, "spec", message)];
             let situation = Situation::Invalid { violations, components: standing(&ctx, &key).await? };
-            publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;
-            Ok(BACKOFF_MAX * 10)
+            let held =
+                publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;
+            Ok(held.unwrap_or(BACKOFF_MAX * 10))
         }
     }
 }

@@ -49,7 +49,7 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
     use kube::api::ObjectMeta;
     use obstack_api::labels;
-    use obstack_core::inventory::Entry;
+    use obstack_core::{inventory::Entry, names::StackKey};
     use serde_json::{Value, json};
 
     use super::*;
@@ -111,6 +111,7 @@ mod tests {
     #[test]
     fn a_deleted_object_is_drift_whenever_it_was_deleted() {
         let view = LiveView::default();
+        view.learn_stack(&StackKey { namespace: "ns".into(), name: "s".into() });
         assert_eq!(check(&view, None), Some(true), "deleted while the operator was down");
         view.fold_child(&id(), &live(5, json!({"f:a": {}})));
         view.fold_deleted(&id(), 9);

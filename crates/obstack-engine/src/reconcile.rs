@@ -38,8 +38,8 @@ pub async fn reconcile(
     }
     if stack.spec.suspend {
         let components = standing(ctx, key).await?;
-        publish(ctx, key, stack, &Situation::Suspended { components }).await?;
-        return Ok(INVALID_AGAIN);
+        let held = publish(ctx, key, stack, &Situation::Suspended { components }).await?;
+        return Ok(held.unwrap_or(INVALID_AGAIN));
     }
     let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
     let valid = match validate(stack, &observed.facts) {
@@ -47,8 +47,8 @@ pub async fn reconcile(
         Ok(valid) => valid,
         Err(violations) => {
             let components = standing(ctx, key).await?;
-            publish(ctx, key, stack, &Situation::Invalid { violations, components }).await?;
-            return Ok(INVALID_AGAIN);
+            let held = publish(ctx, key, stack, &Situation::Invalid { violations, components }).await?;
+            return Ok(held.unwrap_or(INVALID_AGAIN));
         }
     };
     let blueprint = design(&valid); // pure
@@ -58,8 +58,8 @@ pub async fn reconcile(
         look.results.as_ref().is_some_and(|buckets| buckets.iter().all(|bucket| bucket.fault.is_none()));
     let outcome = execute(ctx, &blueprint, ready).await?; // render, assemble, apply: nothing when nothing changed
     if outcome.terminating {
-        publish(ctx, key, stack, &Situation::Terminating).await?;
-        return Ok(INVALID_AGAIN);
+        let held = publish(ctx, key, stack, &Situation::Terminating).await?;
+        return Ok(held.unwrap_or(INVALID_AGAIN));
     }
     if look.results.is_none() && was_probed(stack) {
         return Ok(look.again); // after a restart the last word on the buckets stands until the probe has ended

@@ -87,8 +87,7 @@ async fn a_missing_bucket_is_told() {
     let policy = Policy { create: false, adopt: true };
     let error = client.ensure(&fresh("missing"), "cluster-1/a/dev", policy).await.unwrap_err();
     assert_eq!(error.reason(), Reason::NoSuchBucket, "{error}");
-    let error = client.probe(&fresh("missing"), "dev-1").await.unwrap_err();
-    assert_eq!(error.reason(), Reason::NoSuchBucket, "{error}");
+    // No probe without that look first: SeaweedFS makes a missing bucket when an object is put into it.
 }
 
 #[tokio::test]

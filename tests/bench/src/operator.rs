@@ -160,7 +160,8 @@ fn sum(metrics: &str, name: &str, labels: &str) -> f64 {
     let of_name = metrics.lines().filter_map(|line| {
         let (series, value) = line.rsplit_once(' ')?;
         let own = series.strip_prefix(name)?;
-        ((own.is_empty() || own.starts_with('{')) && own.contains(labels)).then(|| value.parse::<f64>().ok())?
+        ((own.is_empty() || own.starts_with('{')) && own.contains(labels))
+            .then(|| value.parse::<f64>().ok())?
     });
     of_name.sum()
 }

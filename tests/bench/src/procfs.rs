@@ -85,7 +85,8 @@ pub fn memory(process: u32) -> Result<Memory, Error> {
 }
 
 fn kibibytes(text: &str, field: &str) -> u64 {
-    let value = text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
+    let value =
+        text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
     value.map_or(0, |kibibytes: u64| kibibytes * 1024)
 }
 

@@ -44,7 +44,10 @@ impl Figure {
 
     /// A percentile of many values.
     pub fn percentile(name: &str, values: &[f64], percent: u32, unit: &'static str) -> Self {
-        Self { samples: values.len(), ..Self::one(format!("{name}, p{percent}"), stats::percentile(values, percent), unit) }
+        Self {
+            samples: values.len(),
+            ..Self::one(format!("{name}, p{percent}"), stats::percentile(values, percent), unit)
+        }
     }
 
     /// The same figure with a goal.

@@ -85,8 +85,10 @@ impl Samples {
         let sample = |environment: &str| {
             let path = root.join(format!("deploy/samples/{environment}.yaml"));
             let text = std::fs::read_to_string(&path).of(&path)?;
-            let mut sample: Value = serde_saphyr::from_str(&text)
-                .map_err(|error| Error::Format { what: path.display().to_string(), reason: error.to_string() })?;
+            let mut sample: Value = serde_saphyr::from_str(&text).map_err(|error| Error::Format {
+                what: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
             let storage = &mut sample["spec"]["objectStorage"];
             storage["endpoint"] = sandbox.s3.endpoint.as_str().into();
             storage["credentials"]["secretRef"]["name"] = SECRET.into();
@@ -150,7 +152,8 @@ impl Samples {
                 repository: release.chart.repository.clone(),
                 digest: None,
             };
-            let located = self.store.locate(&request).await.map_err(obstack_engine::plans::PlanError::from)?;
+            let located =
+                self.store.locate(&request).await.map_err(obstack_engine::plans::PlanError::from)?;
             charts.push(Chart { release: release.name, path: located.path, values: release.values });
         }
         Ok(charts)
@@ -186,6 +189,9 @@ mod tests {
         let mut object = json!({"metadata": {"labels": {labels::STACK: "a.b", "x": "y"}, "ownerReferences": [{}]},
             "spec": {"template": {"metadata": {"labels": {labels::STACK: "a.b"}}}}});
         strip(&mut object);
-        assert_eq!(object, json!({"metadata": {"labels": {"x": "y"}}, "spec": {"template": {"metadata": {"labels": {}}}}}));
+        assert_eq!(
+            object,
+            json!({"metadata": {"labels": {"x": "y"}}, "spec": {"template": {"metadata": {"labels": {}}}}})
+        );
     }
 }

@@ -14,7 +14,11 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    if sorted.len().is_multiple_of(2) { f64::midpoint(at(middle.saturating_sub(1)), at(middle)) } else { at(middle) }
+    if sorted.len().is_multiple_of(2) {
+        f64::midpoint(at(middle.saturating_sub(1)), at(middle))
+    } else {
+        at(middle)
+    }
 }
 
 /// The smallest and the largest value.
@@ -42,7 +46,10 @@ mod tests {
     #[test]
     fn percentiles_take_the_nearest_rank() {
         let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
-        assert_eq!((percentile(&values, 50), percentile(&values, 99), percentile(&values, 100)), (100.0, 198.0, 200.0));
+        assert_eq!(
+            (percentile(&values, 50), percentile(&values, 99), percentile(&values, 100)),
+            (100.0, 198.0, 200.0)
+        );
         assert_eq!((percentile(&[7.0], 1), percentile(&[], 50)), (7.0, 0.0));
     }
 

@@ -1,7 +1,6 @@
 //! The tests that need a control plane, on a sandbox of their own that is taken down whatever happens.
 
 use std::env;
-use std::path::Path;
 use std::process::Command;
 
 use obstack_sandbox::{S3Implementation, Sandbox};
@@ -14,6 +13,8 @@ use crate::interrupt;
 use crate::sandbox;
 
 const TESTS: &str = "end-to-end tests";
+/// Tells the tests where upstream charts are.
+const CHARTS: &str = "OBSTACK_UPSTREAM_CHARTS";
 
 /// Brings a sandbox up, runs the tests on it, and takes it down.
 pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
@@ -40,27 +41,26 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     if let S3Implementation::VersityGw { .. } = sandbox.s3.implementation {
         steps.not_run("SeaweedFS", &format!("no weed binary; {} stood in", sandbox.s3.implementation));
     }
-    let mut run = |name: &str, args: &[&str], charts: Option<&Path>| {
+    let charts = options.charts.as_ref().map(|dir| std::path::absolute(dir).at("find", dir)).transpose()?;
+    if charts.is_none() {
+        steps.not_run("upstream charts", "no --charts DIR; the bundled ones were taken");
+    }
+    let mut run = |name: &str, args: &[&str]| {
         let mut command: Command = super::cargo(&["test", "--package"]);
         command.args(args).env("OBSTACK_SANDBOX", &sandbox.dir).envs(sandbox.env());
         let mut alone = command::line(&command);
-        if let Some(charts) = charts {
-            command.env("OBSTACK_CHARTS", charts);
-            alone = format!("OBSTACK_CHARTS={} {alone}", charts.display());
+        if let Some(charts) = &charts {
+            command.env(CHARTS, charts);
+            alone = format!("{CHARTS}={} {alone}", charts.display());
         }
         // The sandbox of this run is gone by the time that somebody reads it.
         let alone = format!("cargo xtask sandbox up && eval \"$(cargo xtask sandbox env)\" && {alone}");
         steps.run_with(name, command, &alone)
     };
-    let s3 = format!("buckets on {}", sandbox.s3.implementation);
-    run(&s3, &["obstack-engine", "--test", "buckets_real_s3"], None)?;
-    run(TESTS, &["obstack-e2e"], None)?;
-    match &options.charts {
-        Some(charts) => {
-            let charts = std::path::absolute(charts).at("find", charts)?;
-            run("end-to-end tests with upstream charts", &["obstack-e2e"], Some(&charts))?;
-        }
-        None => steps.not_run("upstream charts", "no --charts DIR; the bundled ones were taken"),
-    }
+    run(
+        &format!("buckets on {}", sandbox.s3.implementation),
+        &["obstack-engine", "--test", "buckets_real_s3"],
+    )?;
+    run(TESTS, &["obstack-e2e"])?;
     interrupt::check()
 }

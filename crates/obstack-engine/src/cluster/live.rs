@@ -72,9 +72,12 @@ impl LiveView {
         }
     }
 
-    /// Forgets a stack.
+    /// Forgets a stack, and which of its objects are gone. Those that stay, as `Retain` wants it, stay known.
     pub fn forget_stack(&self, key: &StackKey) {
-        self.write().stacks.remove(&key.label());
+        let label = key.label();
+        let mut inner = self.write();
+        inner.stacks.remove(&label);
+        inner.children.retain(|_, child| !child.deleted || child.stack.as_ref() != label);
     }
 
     /// The stack that a label names.
@@ -104,9 +107,13 @@ impl LiveView {
     pub fn fold_deleted(&self, id: &ObjectId, version: u64) {
         let mut inner = self.write();
         inner.workloads.remove(id);
-        if let Some(child) = inner.children.get_mut(id) {
-            child.deleted = true;
-            child.version = child.version.max(version);
+        let Inner { stacks, children, .. } = &mut *inner;
+        let Some(child) = children.get_mut(id) else { return };
+        child.deleted = true;
+        child.version = child.version.max(version);
+        if !stacks.contains_key(child.stack.as_ref()) {
+            // Nobody is left to whom it matters that it was deleted.
+            children.remove(id);
         }
     }
 
@@ -209,13 +216,6 @@ impl LiveView {
             inner.pods.values().filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
         Live { workloads: workloads.collect(), pods: pods.collect() }
     }
-
-    /// Drops what is left of a stack that is gone.
-    pub fn forget_objects(&self, key: &StackKey) {
-        let label = key.label();
-        let mut inner = self.write();
-        inner.children.retain(|_, child| child.stack.as_ref() != label);
-    }
 }
 
 impl Child {
@@ -306,13 +306,17 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_object_is_known_to_be_gone() {
+    fn a_deleted_object_is_known_to_be_gone_as_long_as_its_stack_is_there() {
         let view = LiveView::default();
+        let key = StackKey { namespace: "ns".into(), name: "s".into() };
+        view.learn_stack(&key);
         assert_eq!(view.child(&id()), None, "not seen yet");
         view.fold_child(&id(), &metadata("1", json!({}), "x"));
         view.fold_deleted(&id(), 5);
         let child = view.child(&id()).unwrap();
         assert!(child.deleted && child.version == 5);
+        view.forget_stack(&key);
+        assert_eq!(view.child(&id()), None);
     }
 
     #[test]
