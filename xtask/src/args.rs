@@ -21,6 +21,8 @@ pub enum Task {
     Demo(Demo),
     /// Runs every check: format, lints, dependencies, tests, and the end-to-end tests on a sandbox
     Test(Test),
+    /// Measures the operator against helm and against a bare loop of applies, on a sandbox
+    Bench(crate::bench::Options),
     /// A control plane on this machine, without Docker
     #[command(subcommand)]
     Sandbox(Sandbox),

@@ -1,8 +1,20 @@
-//! Files that are made from the code: the CRD.
+//! Files that are made from the code: the CRD and the reference documentation.
+//!
+//! The pages about flags and metrics come from the operator's binary, which is built for them: this crate does not
+//! depend on the engine, so that it is built in seconds. A test of the operator holds those two.
+
+mod api;
+mod charts;
+mod conditions;
+#[cfg(test)]
+mod links;
+mod markdown;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::command;
 use crate::error::{At, Error};
 use crate::workspace;
 
@@ -10,21 +22,42 @@ const HEADER: &str = "# Made by `cargo xtask codegen` from crates/obstack-api. D
 
 /// Writes every generated file, or with `check` only looks whether each is as it would be written.
 pub fn run(check: bool) -> Result<(), Error> {
-    let (path, text) = crd()?;
-    if check {
-        let committed = fs::read_to_string(&path).at("read", &path)?;
-        if committed == text {
-            return Ok(());
-        }
-        let differs = committed.lines().zip(text.lines()).position(|(old, new)| old != new);
-        let line = differs.map(|line| format!(" (from line {} on)", line + 1)).unwrap_or_default();
-        return Err(Error::Outdated { path, line });
+    let operator = workspace::build_operator(false)?;
+    let mut files = own()?;
+    for page in ["cli", "metrics"] {
+        let text = command::text("make a page of the reference", Command::new(&operator).args(["docs", page]))?;
+        files.push((reference(page), text));
     }
+    files.iter().try_for_each(|(path, text)| if check { hold(path, text) } else { write(path, text) })
+}
+
+/// The files that need nothing but this crate.
+fn own() -> Result<Vec<(PathBuf, String)>, Error> {
+    let pages = [("api", api::page()), ("charts", charts::page()), ("conditions", conditions::page())];
+    let pages = pages.into_iter().map(|(page, text)| (reference(page), text));
+    Ok(std::iter::once(crd()?).chain(pages).collect())
+}
+
+fn reference(page: &str) -> PathBuf {
+    workspace::root().join(format!("docs/reference/{page}.md"))
+}
+
+fn hold(path: &Path, text: &str) -> Result<(), Error> {
+    let committed = fs::read_to_string(path).at("read", path)?;
+    if committed == text {
+        return Ok(());
+    }
+    let differs = committed.lines().zip(text.lines()).position(|(old, new)| old != new);
+    let line = differs.map(|line| format!(" (from line {} on)", line + 1)).unwrap_or_default();
+    Err(Error::Outdated { path: path.into(), line })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).at("create", dir)?;
     }
-    fs::write(&path, text).at("write", &path)?;
-    println!("wrote {}", path.strip_prefix(workspace::root()).unwrap_or(&path).display());
+    fs::write(path, text).at("write", path)?;
+    println!("wrote {}", path.strip_prefix(workspace::root()).unwrap_or(path).display());
     Ok(())
 }
 
@@ -44,8 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_crd_is_what_the_code_makes() {
-        run(true).unwrap();
+    fn the_committed_files_are_what_the_code_makes() {
+        for (path, text) in own().unwrap() {
+            hold(&path, &text).unwrap();
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The commands of this repository: `cargo xtask demo`, `test`, `sandbox` and `codegen`.
+//! The commands of this repository: `cargo xtask demo`, `test`, `bench`, `sandbox` and `codegen`.
 
 mod args;
+mod bench;
 mod codegen;
 mod command;
 mod demo;
@@ -40,6 +41,7 @@ fn run(task: &Task) -> Result<bool, Error> {
     match task {
         Task::Demo(options) => demo::run(options),
         Task::Test(options) => test::run(options),
+        Task::Bench(options) => bench::run(options).map(|()| true),
         Task::Sandbox(task) => sandbox::run(task).map(|()| true),
         Task::Codegen { check } => codegen::run(*check).map(|()| true),
     }

@@ -25,32 +25,48 @@ pub fn cargo() -> Command {
 
 /// Builds the operator, with cargo's own progress on stderr, and returns the binary.
 pub fn build_operator(release: bool) -> Result<PathBuf, Error> {
+    build(["obstack-operator"], release).map(|[operator]| operator)
+}
+
+/// Builds packages together, with cargo's own progress on stderr, and returns their binaries.
+pub fn build<const N: usize>(packages: [&str; N], release: bool) -> Result<[PathBuf; N], Error> {
     interrupt::check()?;
     let mut build = cargo();
-    build.args(["build", "--package", "obstack-operator", "--message-format", "json-render-diagnostics"]);
+    build.arg("build").args(packages.iter().flat_map(|package| ["--package", package]));
     if release {
         build.arg("--release");
     }
-    let output = build
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|source| command::cannot_run(&build, source))?;
+    let failed = || Error::Build { command: command::line(&build) };
+    let output = build_messages(&build)?;
     interrupt::check()?;
-    let profile = if release { " --release" } else { "" };
-    let failed = || Error::Build { command: format!("cargo build --package obstack-operator{profile}") };
     if !output.status.success() {
         return Err(failed());
     }
-    executable(&String::from_utf8_lossy(&output.stdout)).ok_or_else(failed)
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut binaries = Vec::new();
+    for package in packages {
+        binaries.push(executable(&messages, package).ok_or_else(failed)?);
+    }
+    binaries.try_into().map_err(|_| failed())
 }
 
-/// The binary among cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The same build, with cargo's messages on stdout.
+fn build_messages(build: &Command) -> Result<std::process::Output, Error> {
+    let mut build_and_tell = cargo();
+    build_and_tell
+        .args(build.get_args())
+        .args(["--message-format", "json-render-diagnostics"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    build_and_tell.output().map_err(|source| command::cannot_run(build, source))
+}
+
+/// The binary of a package among cargo's messages.
+fn executable(messages: &str, package: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some("obstack-operator"))
+        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(package))
         .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .next_back()
 }
@@ -85,7 +101,7 @@ mod tests {
             "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"obstack-operator\"},\"executable\":\"/x/obstack-operator\"}\n",
             "{\"reason\":\"build-finished\",\"success\":true}\n",
         );
-        assert_eq!(executable(messages), Some("/x/obstack-operator".into()));
-        assert_eq!(executable("not json"), None);
+        assert_eq!(executable(messages, "obstack-operator"), Some("/x/obstack-operator".into()));
+        assert_eq!(executable("not json", "obstack-operator"), None);
     }
 }

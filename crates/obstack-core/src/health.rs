@@ -140,7 +140,8 @@ fn cause(
     if let Some((_, pod, trouble)) = troubled.min_by_key(|(severity, pod, _)| (*severity, pod.name.clone())) {
         return Trouble { reason: trouble.reason, message: format!("pod {}: {}", pod.name, trouble.message) };
     }
-    let ready = pods.iter().filter(|pod| pod.ready).count();
+    let ready_pods = i32::try_from(pods.iter().filter(|pod| pod.ready).count()).unwrap_or(i32::MAX);
+    let ready = seen.ready.min(ready_pods);
     progressing(format!(
         "{name}: {ready} of {desired} pods ready, {} at the newest revision",
         seen.updated.min(desired)

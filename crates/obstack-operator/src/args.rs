@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-const EXIT_CODES: &str = "Exit codes:
+use crate::docs::Page;
+
+/// What the exit codes mean, as the help says it.
+pub const EXIT_CODES: &str = "Exit codes:
   0    stopped as asked (SIGTERM or SIGINT)
   1    failed, or leadership was lost
   2    wrong usage
@@ -31,6 +34,12 @@ pub enum Command {
     Crd,
     /// Print the version.
     Version,
+    /// Print a page of the reference documentation as Markdown.
+    #[command(hide = true)]
+    Docs {
+        /// Which page.
+        page: Page,
+    },
 }
 
 /// Flags of the operator.
@@ -142,7 +151,7 @@ pub struct LeaseArgs {
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
     /// Seconds between two probes of a stack's buckets.
-    #[arg(global = true, long, env = "OBSTACK_PROBE_INTERVAL", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(global = true, long, env = "OBSTACK_PROBE_INTERVAL", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub probe_interval: Duration,
     /// Seconds after which one reconcile is given up and tried again later.
     #[arg(global = true, long, env = "OBSTACK_RECONCILE_DEADLINE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
@@ -214,7 +223,7 @@ mod tests {
         assert!(cli.run.cluster.watch_namespaces.is_empty());
         assert!(cli.run.lease.leader_elect);
         assert_eq!(cli.run.charts.chart_source, ChartSource::Upstream);
-        assert_eq!(cli.run.pace.probe_interval, Duration::from_mins(1));
+        assert_eq!(cli.run.pace.probe_interval, Duration::from_secs(30));
         assert_eq!(cli.run.observe.listen, "0.0.0.0:8080".parse().unwrap());
     }
 

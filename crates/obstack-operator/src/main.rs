@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod docs;
 mod health;
 mod run;
 mod shutdown;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         None | Some(Command::Run) => run::start(cli.run),
-        Some(Command::Crd) => print_crd(),
+        Some(Command::Crd) => print(&format!("{:#}\n", obstack_api::schema::crd())),
+        Some(Command::Docs { page }) => print(&docs::page(page)),
         Some(Command::Version) => {
             println!("obstack-operator {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
@@ -30,9 +32,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_crd() -> ExitCode {
-    // Not `println!`, which panics when the reader closes the pipe early.
-    match writeln!(std::io::stdout(), "{:#}", obstack_api::schema::crd()) {
+fn print(text: &str) -> ExitCode {
+    // Not `print!`, which panics when the reader closes the pipe early.
+    match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

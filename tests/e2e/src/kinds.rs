@@ -35,6 +35,7 @@ kinds! {
     POD: "" "v1" "Pod" "pods"
     EVENT: "events.k8s.io" "v1" "Event" "events"
     NAMESPACE: "" "v1" "Namespace" "namespaces"
+    CRD: "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions"
     LEASE: "coordination.k8s.io" "v1" "Lease" "leases"
     ROLE: "rbac.authorization.k8s.io" "v1" "Role" "roles"
     ROLE_BINDING: "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings"

@@ -11,22 +11,27 @@ use serde_json::{Value, json};
 
 use crate::{CLUSTER_ROLE, CLUSTER_ROLE_BINDING, Cluster, ROLE, ROLE_BINDING, SERVICE_ACCOUNT};
 
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/rbac/namespaced.yaml");
+const RBAC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/rbac");
+/// The rights for single namespaces.
+const NAMESPACED: &str = "namespaced.yaml";
+/// The rights for a whole cluster.
+const CLUSTER: &str = "cluster.yaml";
 /// The operator's namespace in the shipped file.
 const OWN: &str = "obstack-system";
 /// The watched namespace in the shipped file.
 const WATCHED: &str = "my-namespace";
 
-/// The objects of the shipped file.
-pub fn shipped() -> Vec<Value> {
-    let text = std::fs::read_to_string(SHIPPED).expect("deploy/rbac/namespaced.yaml");
-    serde_saphyr::from_multiple(&text).expect("deploy/rbac/namespaced.yaml is YAML")
+/// The objects of a shipped file.
+fn shipped(file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(format!("{RBAC}/{file}"))
+        .unwrap_or_else(|error| panic!("deploy/rbac/{file}: {error}"));
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("deploy/rbac/{file}: {error}"))
 }
 
 /// Gives the shipped rights to a ServiceAccount in `home`, for the namespaces, and returns its user name.
 pub async fn grant(cluster: &Cluster, home: &str, namespaces: &[String]) -> String {
     let mut account = String::new();
-    for object in shipped() {
+    for object in shipped(NAMESPACED) {
         let object = renamed(&object, OWN, home);
         let kind = object["kind"].as_str().unwrap_or_default().to_owned();
         let placed = match object.pointer("/metadata/namespace").and_then(Value::as_str) {
@@ -49,23 +54,35 @@ pub async fn grant(cluster: &Cluster, home: &str, namespaces: &[String]) -> Stri
             };
             let made = cluster.make(kind, &object).await;
             if kind == SERVICE_ACCOUNT {
-                account = made["metadata"]["name"].as_str().expect("a name").to_owned();
+                made["metadata"]["name"].as_str().expect("a name").clone_into(&mut account);
             }
         }
     }
     format!("system:serviceaccount:{home}:{account}")
 }
 
-/// Removes what a grant made outside of namespaces.
-pub async fn revoke(cluster: &Cluster, home: &str) {
-    for object in shipped().into_iter().filter(|object| object.pointer("/metadata/namespace").is_none()) {
-        let name = format!("{}-{home}", object["metadata"]["name"].as_str().unwrap_or_default());
-        match object["kind"].as_str() {
-            Some("ClusterRole") => cluster.delete(CLUSTER_ROLE, "", &name).await,
-            Some("ClusterRoleBinding") => cluster.delete(CLUSTER_ROLE_BINDING, "", &name).await,
-            _ => {}
-        }
+/// Gives the ServiceAccount of a grant the rights for a whole cluster, too.
+pub async fn grant_everywhere(cluster: &Cluster, home: &str) {
+    for object in outside(CLUSTER) {
+        let kind = if object["kind"] == "ClusterRole" { CLUSTER_ROLE } else { CLUSTER_ROLE_BINDING };
+        cluster.make(kind, &of_its_own(renamed(&object, OWN, home), home)).await;
     }
+}
+
+/// Removes what grants made outside of namespaces.
+pub async fn revoke(cluster: &Cluster, home: &str) {
+    for object in outside(NAMESPACED).into_iter().chain(outside(CLUSTER)) {
+        let kind = if object["kind"] == "ClusterRole" { CLUSTER_ROLE } else { CLUSTER_ROLE_BINDING };
+        let name = format!("{}-{home}", object["metadata"]["name"].as_str().unwrap_or_default());
+        cluster.delete(kind, "", &name).await;
+    }
+}
+
+/// The objects of a shipped file that are in no namespace.
+fn outside(file: &str) -> Vec<Value> {
+    let mut objects = shipped(file);
+    objects.retain(|object| object["kind"].as_str().is_some_and(|kind| kind.starts_with("ClusterRole")));
+    objects
 }
 
 fn renamed(object: &Value, from: &str, to: &str) -> Value {

@@ -158,7 +158,11 @@ impl World {
                 self.cluster.delete(STACK, namespace, name).await;
                 if self.cluster.find(STACK, namespace, name).await.is_some() {
                     let patch = kube::api::Patch::Merge(json!({"metadata": {"finalizers": null}}));
-                    let _ = self.cluster.api(STACK, namespace).patch(name, &Default::default(), &patch).await;
+                    let _ = self
+                        .cluster
+                        .api(STACK, namespace)
+                        .patch(name, &kube::api::PatchParams::default(), &patch)
+                        .await;
                 }
             }
         }
@@ -235,6 +239,11 @@ impl World {
         Operator::spawn(&mut command, dir.join(format!("operator-{number}.log")), cache)
     }
 
+    /// Gives the operator the rights of an installation for the whole cluster.
+    pub async fn grant_everywhere(&self) {
+        rights::grant_everywhere(&self.cluster, &self.home).await;
+    }
+
     /// The namespace of the operator's Lease.
     pub fn home(&self) -> &str {
         &self.home
@@ -247,7 +256,12 @@ impl World {
 
     /// Makes a stack.
     pub async fn make(&self, stack: &Value) {
-        self.cluster.make(STACK, stack).await;
+        self.make_stored(stack).await;
+    }
+
+    /// Makes a stack and gives it as it is stored.
+    pub async fn make_stored(&self, stack: &Value) -> Value {
+        self.cluster.make(STACK, stack).await
     }
 
     /// Changes a stack of the test's namespace by a merge patch.

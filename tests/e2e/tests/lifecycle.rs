@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use obstack_e2e::{
-    CONFIG_MAP, DEPLOYMENT, MIMIR, NAMESPACE, POD, SECRET, SERVICE, STACK, STATEFUL_SET, Snapshot, TEMPO,
-    TEMPO_SINGLE, World, condition, edited, eventually, holds_for, set, text,
+    CONFIG_MAP, DEPLOYMENT, MIMIR, NAMESPACE, POD, ROLE_BINDING, SECRET, SERVICE, STACK, STATEFUL_SET,
+    Snapshot, TEMPO, TEMPO_SINGLE, World, condition, edited, eventually, holds_for, set, text,
 };
 use serde_json::{Value, json};
 
@@ -274,27 +274,40 @@ async fn from_delete_workloads_to_retain_the_owner_references_go() {
 #[tokio::test]
 async fn a_namespace_is_deleted_without_waiting_for_us() {
     World::run("namespace", async |world| {
-        let _operator = world.operator().await;
-        let stack = with_datasources(world, &world.stack("doomed", &[TEMPO_SINGLE]));
-        world.make(&stack).await;
-        let now = world.ready(&stack).await;
-        assert_eq!(
-            now["metadata"]["finalizers"],
-            json!(["obstack.dev/cleanup"]),
-            "held for the datasource elsewhere"
-        );
-        world.cluster.delete(NAMESPACE, "", &world.namespace).await;
-        eventually("the stack is gone", async || {
-            let found = world.cluster.find(STACK, &world.namespace, "doomed").await;
-            found.map_or(Ok(()), |found| Err(found["metadata"].to_string()))
-        })
-        .await;
-        eventually("the datasource is gone", async || {
-            let left = world.cluster.list(CONFIG_MAP, &world.tools).await;
-            let ours = left.iter().any(|object| text(object, "/metadata/name").ends_with("-datasources"));
-            if ours { Err("it is there".to_owned()) } else { Ok(()) }
-        })
-        .await;
+        world.grant_everywhere().await;
+        namespace_deleted(world).await;
+    })
+    .await;
+}
+
+/// The namespace's own `RoleBinding` may go before the stack does.
+#[tokio::test]
+#[ignore = "known fault: without its rights in the namespace the operator cannot let the stack go, and it stays"]
+async fn a_namespace_is_deleted_without_waiting_for_us_when_our_rights_go_first() {
+    World::run("namespace2", async |world| namespace_deleted(world).await).await;
+}
+
+async fn namespace_deleted(world: &World) {
+    let _operator = world.operator().await;
+    let stack = with_datasources(world, &world.stack("doomed", &[TEMPO_SINGLE]));
+    world.make(&stack).await;
+    let now = world.ready(&stack).await;
+    assert_eq!(
+        now["metadata"]["finalizers"],
+        json!(["obstack.dev/cleanup"]),
+        "held for the datasource elsewhere"
+    );
+    world.cluster.delete(ROLE_BINDING, &world.namespace, "obstack").await;
+    world.cluster.delete(NAMESPACE, "", &world.namespace).await;
+    eventually("the stack is gone", async || {
+        let found = world.cluster.find(STACK, &world.namespace, "doomed").await;
+        found.map_or(Ok(()), |found| Err(found["metadata"]["finalizers"].to_string()))
+    })
+    .await;
+    eventually("the datasource is gone", async || {
+        let left = world.cluster.list(CONFIG_MAP, &world.tools).await;
+        let ours = left.iter().any(|object| text(object, "/metadata/name").ends_with("-datasources"));
+        if ours { Err("it is there".to_owned()) } else { Ok(()) }
     })
     .await;
 }

@@ -163,7 +163,7 @@ fn said(stack: &Value, (pods, cpu, memory, volumes): Sums) {
     assert_eq!(stack["status"]["requests"], said);
     let components = stack["status"]["components"].as_array().expect("components");
     let ready: u64 = components.iter().filter_map(|component| component["ready"].as_u64()).sum();
-    assert_eq!(ready as usize, pods, "{components:#?}");
+    assert_eq!(usize::try_from(ready), Ok(pods), "{components:#?}");
     for component in components {
         let state = text(component, "/state");
         let answered = state == "NotProvidedByBackend" && component["name"] == "traces.storeGateway";
@@ -255,8 +255,8 @@ async fn endpoints(cluster: &Cluster, stack: &Value) {
         };
         let service = cluster.get(SERVICE, namespace, name).await;
         let port: u64 = port.parse().expect("a port");
-        let ports = service["spec"]["ports"].as_array().expect("ports");
-        assert!(ports.iter().any(|served| served["port"] == port), "{what}: {url}: {ports:?}");
+        let served = service["spec"]["ports"].as_array().expect("ports");
+        assert!(served.iter().any(|one| one["port"] == port), "{what}: {url}: {served:?}");
     }
 }
 

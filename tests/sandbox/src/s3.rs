@@ -167,7 +167,8 @@ fn weed(home: &Path, data: &Path, state: &State) -> Result<Vec<String>, Error> {
         format!("-master.port={weed_master}"),
         "-master.volumeSizeLimitMB=64".into(),
         format!("-volume.port={weed_volume}"),
-        "-volume.max=50".into(),
+        // A bucket is a collection, and each grows by several volumes at once: twelve buckets need about ninety.
+        "-volume.max=2000".into(),
         "-volume.preStopSeconds=0".into(),
         format!("-filer.port={weed_filer}"),
         "-s3".into(),

@@ -92,10 +92,10 @@ async fn one(
     namespace: &str,
 ) -> Result<(Made, usize), Error> {
     let stack = world.samples.prod(namespace)?;
-    let rendered = world.samples.render(&stack).await?;
+    let objects = world.samples.render(&stack).await?;
     // Let the machine come to rest.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let count = rendered.objects.len();
+    let count = objects.len();
     let mut audit = world.audit()?;
     let made = match means {
         Means::Operator => {
@@ -113,7 +113,7 @@ async fn one(
         }
         Means::Loop(parallel) => {
             let before = procfs::cpu("self")?;
-            world.cluster.apply(&rendered.objects, parallel).await?;
+            world.cluster.apply(&objects, parallel).await?;
             let cpu = procfs::cpu("self")?.since(before);
             let requests = audit.look()?;
             let applies: Vec<_> = applies(&requests, namespace).collect();

@@ -39,8 +39,8 @@ impl Fleet {
             world.make_namespace(&namespace).await?;
             world.cluster.make_stack(&world.samples.dev(&namespace)?).await
         };
-        let made = stream::iter(self.size..size).map(make).buffer_unordered(PARALLEL);
-        made.try_collect::<()>().await?;
+        let new = stream::iter(self.size..size).map(make).buffer_unordered(PARALLEL);
+        new.try_collect::<()>().await?;
         self.size = self.size.max(size);
         let limit = Duration::from_secs(120 + 10 * u64::from(size));
         let stacks = world.cluster.stacks("");

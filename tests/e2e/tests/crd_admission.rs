@@ -1,0 +1,387 @@
+//! The API server's own word on stacks: every admission rule passes one and refuses one, with its message.
+
+use std::collections::BTreeSet;
+
+use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
+use obstack_api::rules::{COMPONENT_RULES, RULES};
+use obstack_e2e::{MIMIR, STACK, TEMPO, TEMPO_SINGLE, World, edited, text};
+use serde_json::{Value, json};
+
+type Edits<'a> = &'a [(&'a str, Value)];
+
+/// What one rule passes and refuses.
+struct Case {
+    /// Place of the rule in the schema, and its message.
+    rule: (String, String),
+    /// What is stored before, for a rule about changes.
+    before: Option<Value>,
+    passes: Value,
+    refused: Value,
+}
+
+/// Every rule as place and message; those of components stand on both backends.
+fn rules() -> BTreeSet<(String, String)> {
+    let plain = RULES.iter().map(|rule| (rule.at.join("."), rule.message.to_owned()));
+    let of_component = ["traces", "metrics"].into_iter().flat_map(|signal| {
+        let at = move |at: &[&str]| format!("spec.{signal}.components.*.{}", at.join("."));
+        COMPONENT_RULES.iter().map(move |rule| (at(rule.at), rule.message.to_owned()))
+    });
+    plain.chain(of_component).collect()
+}
+
+/// The one rule at a place whose message contains some words.
+fn rule(at: &str, words: &str) -> (String, String) {
+    let found: Vec<_> =
+        rules().into_iter().filter(|(place, message)| place == at && message.contains(words)).collect();
+    let [rule] = found.as_slice() else { panic!("{} rules at {at} with {words}: {found:?}", found.len()) };
+    rule.clone()
+}
+
+/// A rule about an object by itself: a base, the changes that pass, the changes that are refused.
+fn create(at: &str, words: &str, base: &Value, passes: Edits, refused: Edits) -> Case {
+    Case { rule: rule(at, words), before: None, passes: edited(base, passes), refused: edited(base, refused) }
+}
+
+/// A rule about a change: what is stored, the changes that pass, the changes that are refused.
+fn update(at: &str, words: &str, before: &Value, passes: Edits, refused: Edits) -> Case {
+    let (passes, refused) = (edited(before, passes), edited(before, refused));
+    Case { rule: rule(at, words), before: Some(before.clone()), passes, refused }
+}
+
+fn cases(world: &World) -> Vec<Case> {
+    let single = world.stack("a", &[TEMPO_SINGLE]);
+    let tempo = world.stack("a", &[TEMPO]);
+    let both = world.stack("a", &[TEMPO, MIMIR]);
+    let mut cases = vec![
+        create(
+            "",
+            "40 characters",
+            &single,
+            &[("/metadata/name", "n".repeat(40).into())],
+            &[("/metadata/name", "n".repeat(41).into())],
+        ),
+        create(
+            "",
+            "a dot",
+            &single,
+            &[("/metadata/name", "a-b".into())],
+            &[("/metadata/name", "a.b".into())],
+        ),
+        create("spec", "at least one backend", &single, &[], &[("/spec/traces", Value::Null)]),
+        update(
+            "spec.environment",
+            "immutable",
+            &single,
+            &[("/spec/suspend", true.into())],
+            &[("/spec/environment", "prod".into())],
+        ),
+        update(
+            "spec.objectStorage.provider",
+            "immutable",
+            &single,
+            &[("/spec/objectStorage/region", "eu".into())],
+            &[("/spec/objectStorage/provider", "SeaweedFS".into())],
+        ),
+        update(
+            "spec.objectStorage.buckets.prefix",
+            "immutable",
+            &single,
+            &[("/spec/objectStorage/buckets/create", false.into())],
+            &[("/spec/objectStorage/buckets/prefix", "other".into())],
+        ),
+        create(
+            "spec.traces",
+            "singleBinary belongs to mode",
+            &tempo,
+            &[],
+            &[("/spec/traces/components/singleBinary", json!({"replicas": 1}))],
+        ),
+        create(
+            "spec.traces",
+            "replicationFactor",
+            &tempo,
+            &[("/spec/traces/replicationFactor", 2.into())],
+            &[("/spec/traces/replicationFactor", 3.into())],
+        ),
+        create(
+            "spec.metrics",
+            "replicationFactor",
+            &both,
+            &[
+                ("/spec/metrics/replicationFactor", 3.into()),
+                ("/spec/metrics/components/ingester/replicas", 3.into()),
+            ],
+            &[("/spec/metrics/replicationFactor", 3.into())],
+        ),
+        create(
+            "spec.traces",
+            "3.x",
+            &single,
+            &[("/spec/traces/chart/version", "2.2.4".into())],
+            &[("/spec/traces/chart/version", "3.3.0".into())],
+        ),
+        update(
+            "spec.traces.mode",
+            "immutable",
+            &edited(&single, &[("/spec/traces/components", Value::Null)]),
+            &[("/spec/suspend", true.into())],
+            &[("/spec/traces/mode", "Distributed".into())],
+        ),
+        create(
+            "spec.traces.components",
+            "unknown component",
+            &tempo,
+            &[],
+            &[("/spec/traces/components/ingestor", json!({"replicas": 1}))],
+        ),
+        create(
+            "spec.metrics.components",
+            "unknown component",
+            &both,
+            &[],
+            &[("/spec/metrics/components/gatway", json!({"replicas": 1}))],
+        ),
+        create(
+            "spec.grafana.datasources",
+            "nameFormat",
+            &single,
+            &[("/spec/grafana/datasources/nameFormat", "{backend} in {env}".into())],
+            &[("/spec/grafana/datasources/nameFormat", "{backend}".into())],
+        ),
+    ];
+    for (signal, bucket) in
+        [("traces", "blocks"), ("metrics", "blocks"), ("metrics", "ruler"), ("metrics", "alertmanager")]
+    {
+        let pointer = format!("/spec/{signal}/buckets/{bucket}/name");
+        let named = edited(&both, &[(&pointer, "my-bucket".into())]);
+        let at = format!("spec.{signal}.buckets.{bucket}.name");
+        cases.push(update(
+            &at,
+            "immutable",
+            &named,
+            &[("/spec/suspend", true.into())],
+            &[(&pointer, "another-bucket".into())],
+        ));
+    }
+    for (signal, other) in [("traces", "metrics"), ("metrics", "traces")] {
+        cases.extend(of_signal(&both, signal, other));
+    }
+    cases
+}
+
+/// The rules that stand on both backends.
+fn of_signal(both: &Value, signal: &str, other: &str) -> Vec<Case> {
+    let at = |path: &str| format!("/spec/{signal}/components/{path}");
+    let component = |field: &str| format!("spec.{signal}.components.*.{field}");
+    let gigabyte = || Value::from("1Gi");
+    let retained = edited(both, &[("/spec/deletionPolicy", "Retain".into())]);
+    let gone = format!("/spec/{signal}");
+    let stores = edited(both, &[(&at("ingester/storage"), json!({"size": "2Gi", "className": "standard"}))]);
+    vec![
+        create(
+            "spec",
+            &format!("{signal}: CPU limits"),
+            both,
+            &[
+                ("/spec/resourcePolicy/cpuLimits", "Allow".into()),
+                (&at("querier/resources/limits/cpu"), 1.into()),
+                (&at("ingester/resources/limits/cpu"), "1".into()),
+            ],
+            &[(&at("querier/resources/limits/cpu"), 1.into())],
+        ),
+        create(
+            "spec",
+            &format!("{signal}: memory limits are only"),
+            both,
+            &[(&at("ingester/resources/limits/memory"), "2Gi".into())],
+            &[(&at("querier/resources/limits/memory"), gigabyte())],
+        ),
+        create(
+            "spec",
+            if signal == "traces" {
+                "traces: ingester, storeGateway"
+            } else {
+                "metrics: ingester and storeGateway"
+            },
+            both,
+            &[(&at("ingester/resources"), Value::Null)],
+            &[(&at("ingester/resources/limits"), Value::Null)],
+        ),
+        update(
+            "spec",
+            &format!("removing {signal}"),
+            &retained,
+            &[(&format!("/spec/{other}/retention"), "24h".into())],
+            &[(&gone, Value::Null)],
+        ),
+        create(
+            &component("resources"),
+            "limits.memory must be",
+            both,
+            &[(&at("ingester/resources/requests/memory"), gigabyte())],
+            &[(&at("ingester/resources/requests/memory"), "1025Mi".into())],
+        ),
+        update(
+            &component("storage"),
+            "added or removed",
+            &stores,
+            &[(&at("ingester/storage/size"), "3Gi".into())],
+            &[(&at("ingester/storage/className"), Value::Null)],
+        ),
+        update(
+            &component("storage"),
+            "type is immutable",
+            &stores,
+            &[(&at("ingester/storage/size"), "3Gi".into())],
+            &[(&at("ingester/storage/type"), "EmptyDir".into())],
+        ),
+        update(
+            &component("storage.size"),
+            "never shrink",
+            &stores,
+            &[(&at("ingester/storage/size"), "2048Mi".into())],
+            &[(&at("ingester/storage/size"), "2047Mi".into())],
+        ),
+        update(
+            &component("storage.className"),
+            "immutable",
+            &stores,
+            &[(&at("ingester/storage/size"), "3Gi".into())],
+            &[(&at("ingester/storage/className"), "fast".into())],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_rule_passes_one_and_refuses_one() {
+    World::run("rules", async |world| {
+        let cases = cases(world);
+        let covered: BTreeSet<_> = cases.iter().map(|case| case.rule.clone()).collect();
+        assert_eq!(
+            rules().difference(&covered).collect::<Vec<_>>(),
+            Vec::<&(String, String)>::new(),
+            "rules without a case"
+        );
+        for (number, case) in cases.iter().enumerate() {
+            check(world, number, case).await;
+        }
+        println!("{} rules, {} cases", rules().len(), cases.len());
+    })
+    .await;
+}
+
+async fn check(world: &World, number: usize, case: &Case) {
+    let (at, message) = &case.rule;
+    let (passed, refused) = match &case.before {
+        None => (
+            world.cluster.create(STACK, &case.passes, true).await,
+            world.cluster.create(STACK, &case.refused, true).await,
+        ),
+        Some(before) => {
+            let name = [("/metadata/name", Value::from(format!("case-{number}")))];
+            let stored = world.make_stored(&edited(before, &name)).await;
+            let over = |object: &Value| edited(object, &[("/metadata", stored["metadata"].clone())]);
+            let passed = world.cluster.replace(STACK, &over(&case.passes), true).await;
+            (passed, world.cluster.replace(STACK, &over(&case.refused), true).await)
+        }
+    };
+    if let Err(error) = passed {
+        panic!("{at}: {message}: this should pass: {error}\n{:#}", case.passes["spec"]);
+    }
+    let Err(kube::Error::Api(status)) = refused else {
+        panic!("{at}: {message}: this should be refused: {:#}", case.refused["spec"])
+    };
+    assert_eq!(status.code, 422, "{}", status.message);
+    assert!(
+        status.message.contains(message.as_str()),
+        "{at}: `{message}` is not the answer: {}",
+        status.message
+    );
+    let field = at.split(".*").next().unwrap_or_default();
+    assert!(status.message.contains(field), "the answer names no {field}: {}", status.message);
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_refused_by_its_path() {
+    World::run("strict", async |world| {
+        let typo = edited(&world.stack("typo", &[TEMPO_SINGLE]), &[("/spec/traces/componets", json!({}))]);
+        let params = PatchParams {
+            dry_run: true,
+            field_manager: Some("e2e".to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::default()
+        };
+        let typo: DynamicObject = serde_json::from_value(typo).expect("an object");
+        let answer =
+            world.cluster.api(STACK, &world.namespace).patch("typo", &params, &Patch::Apply(&typo)).await;
+        let error = answer.expect_err("a typo is refused").to_string();
+        assert!(error.contains("spec.traces.componets"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_schema_itself_refuses() {
+    World::run("schema", async |world| {
+        let base = world.stack("schema", &[TEMPO]);
+        let cases = [
+            ("/spec/traces/chart/version", json!("^2.2.0"), "spec.traces.chart.version"),
+            ("/spec/traces/chart/version", json!(">=2.2.4 <3"), "spec.traces.chart.version"),
+            ("/spec/objectStorage/endpoint", json!("http://host:8333/path"), "spec.objectStorage.endpoint"),
+            ("/spec/objectStorage/endpoint", json!("host:8333"), "spec.objectStorage.endpoint"),
+            ("/spec/objectStorage/buckets/prefix", json!("Upper"), "spec.objectStorage.buckets.prefix"),
+            ("/spec/environment", json!("no_underscores"), "spec.environment"),
+            ("/spec/traces/components/querier/resources/requests/cpu", json!("lots"), "requests.cpu"),
+            ("/spec/traces/components/querier/replicas", json!(-1), "replicas"),
+            ("/spec/deletionPolicy", json!("DeleteAll"), "spec.deletionPolicy"),
+        ];
+        for (pointer, value, field) in cases {
+            let Err(kube::Error::Api(status)) =
+                world.cluster.create(STACK, &edited(&base, &[(pointer, value.clone())]), true).await
+            else {
+                panic!("{pointer}: {value} should be refused")
+            };
+            assert!(
+                status.code == 422 && status.message.contains(field),
+                "{pointer}: {value}: {}",
+                status.message
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fresh_stack_is_pending_and_loses_nothing() {
+    World::run("fresh", async |world| {
+        let store_gateway =
+            json!({"replicas": 2, "resources": {"requests": {"cpu": "1m"}, "limits": {"memory": "1Gi"}}});
+        let stack = edited(
+            &world.stack("fresh", &[TEMPO]),
+            &[("/spec/traces/components/storeGateway", store_gateway.clone())],
+        );
+        world.make(&stack).await;
+        let now = world.cluster.get(STACK, &world.namespace, "fresh").await;
+        let conditions =
+            now["status"]["conditions"].as_array().expect("conditions before the operator has looked");
+        let said: Vec<_> =
+            conditions.iter().map(|c| (text(c, "/type"), text(c, "/status"), text(c, "/reason"))).collect();
+        assert!(said.contains(&("Ready", "Unknown", "Pending")), "{said:?}");
+        assert!(said.contains(&("Reconciling", "True", "Pending")), "{said:?}");
+        assert_eq!(
+            now["spec"]["traces"]["components"]["storeGateway"], store_gateway,
+            "stored to be answered"
+        );
+        assert_eq!(now["spec"]["deletionPolicy"], "DeleteWorkloads");
+
+        let _operator = world.operator().await;
+        let now = world.ready(&stack).await;
+        let components = now["status"]["components"].as_array().expect("components");
+        let answer = components
+            .iter()
+            .find(|component| component["name"] == "traces.storeGateway")
+            .expect("an answer");
+        assert_eq!(answer["state"], "NotProvidedByBackend", "{answer}");
+    })
+    .await;
+}
