@@ -25,7 +25,8 @@ pub fn run(check: bool) -> Result<(), Error> {
     let operator = workspace::build_operator(false)?;
     let mut files = own()?;
     for page in ["cli", "metrics"] {
-        let text = command::text("make a page of the reference", Command::new(&operator).args(["docs", page]))?;
+        let text =
+            command::text("make a page of the reference", Command::new(&operator).args(["docs", page]))?;
         files.push((reference(page), text));
     }
     files.iter().try_for_each(|(path, text)| if check { hold(path, text) } else { write(path, text) })

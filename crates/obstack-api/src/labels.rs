@@ -24,5 +24,7 @@ pub const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
 pub const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
 /// ApplySet (KEP-3659): annotation on the parent, the tool that owns the set.
 pub const APPLYSET_TOOLING: &str = "applyset.kubernetes.io/tooling";
+/// ApplySet (KEP-3659): annotation on the parent, namespaces of members beside its own.
+pub const APPLYSET_NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
 /// ApplySet (KEP-3659): annotation on the parent, the kinds of the members.
 pub const APPLYSET_CONTAINS: &str = "applyset.kubernetes.io/contains-group-kinds";

@@ -235,6 +235,7 @@ impl Execution<'_> {
                 self.ctx.metrics.record_write("delete", id.kind.as_str());
             }
             stored.inventory.objects.remove(id);
+            self.ctx.memory.update(self.key, |memory| _ = memory.written.remove(id));
         }
         stored.inventory.releases = releases;
         stored.inventory.input.clone_from(&self.sourced.input);

@@ -13,6 +13,7 @@ use obstack_core::{
     valid::{Bucket, Storage},
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     buckets::{Access, Client, Policy, Secret, StorageError},
@@ -94,7 +95,8 @@ impl Probes {
                 policy: Policy { create: storage.create, adopt: storage.adopt },
                 buckets: buckets.to_vec(),
             };
-            tokio::spawn(Arc::clone(self).run(probe));
+            let span = tracing::info_span!("probe", stack = %key);
+            tokio::spawn(Arc::clone(self).run(probe).instrument(span));
         }
         Look {
             results: stack.results.clone(),

@@ -44,7 +44,10 @@ fn cli() -> String {
         let Some(of) = arg.get_help_heading() else { continue };
         if heading != Some(of) {
             heading = Some(of);
-            put(&mut text, &format!("\n## {of}\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n"));
+            put(
+                &mut text,
+                &format!("\n## {of}\n\n| flag | environment | default | meaning |\n|---|---|---|---|\n"),
+            );
         }
         row(&mut text, &flag(arg));
     }
@@ -69,7 +72,9 @@ fn flag(arg: &Arg) -> [String; 4] {
     let words: Vec<_> = arg
         .get_possible_values()
         .iter()
-        .filter_map(|word| Some(format!("`{}`: {}", word.get_name(), sentence(&word.get_help()?.to_string()))))
+        .filter_map(|word| {
+            Some(format!("`{}`: {}", word.get_name(), sentence(&word.get_help()?.to_string())))
+        })
         .collect();
     let meaning = std::iter::once(sentence(&help)).chain(words).collect::<Vec<_>>().join(" ");
     [name, env, fixed.or(computed).unwrap_or_default(), meaning]
@@ -89,7 +94,10 @@ fn metrics() -> String {
             Kind::Histogram => "histogram",
         };
         let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        row(&mut text, &[format!("`{}`", metric.name), kind.into(), labels.join(", "), sentence(metric.help)]);
+        row(
+            &mut text,
+            &[format!("`{}`", metric.name), kind.into(), labels.join(", "), sentence(metric.help)],
+        );
     }
     text
 }

@@ -188,7 +188,10 @@ fn rules(text: &mut String) {
         text.push_str(&rule_row(&rule.at.join("."), rule));
     }
     for rule in COMPONENT_RULES {
-        text.push_str(&rule_row(&format!("spec.{{traces,metrics}}.components.*.{}", rule.at.join(".")), rule));
+        text.push_str(&rule_row(
+            &format!("spec.{{traces,metrics}}.components.*.{}", rule.at.join(".")),
+            rule,
+        ));
     }
 }
 
@@ -223,7 +226,8 @@ mod tests {
         for block in ["spec", "status"] {
             let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][block];
             walk(block, schema, &mut |path| {
-                let there = page.contains(&format!("| `{path}` |")) || page.contains(&format!("### {path}\n"));
+                let there =
+                    page.contains(&format!("| `{path}` |")) || page.contains(&format!("### {path}\n"));
                 assert!(there, "{path}");
             });
         }

@@ -89,10 +89,12 @@ fn every_relative_link_leads_somewhere() {
         let text = fs::read_to_string(&page).unwrap();
         for link in prose(&text).flat_map(links) {
             let (file, part) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if file.is_empty() { page.clone() } else { plain(&page.parent().unwrap().join(file)) };
+            let target =
+                if file.is_empty() { page.clone() } else { plain(&page.parent().unwrap().join(file)) };
             let there = target.exists()
                 && (part.is_empty()
-                    || fs::read_to_string(&target).is_ok_and(|text| anchors(&text).iter().any(|a| a == part)));
+                    || fs::read_to_string(&target)
+                        .is_ok_and(|text| anchors(&text).iter().any(|a| a == part)));
             if !there {
                 broken.push(format!("{}: {link}", page.strip_prefix(workspace::root()).unwrap().display()));
             }
@@ -105,8 +107,16 @@ fn every_relative_link_leads_somewhere() {
 fn every_page_of_docs_is_reached_from_its_index() {
     let docs = workspace::root().join("docs");
     let index = fs::read_to_string(docs.join("README.md")).unwrap();
-    for page in pages().iter().filter_map(|page| page.strip_prefix(&docs).ok()).filter(|p| *p != Path::new("README.md")) {
-        assert!(index.contains(&format!("({})", page.display())), "docs/README.md does not name {}", page.display());
+    for page in pages()
+        .iter()
+        .filter_map(|page| page.strip_prefix(&docs).ok())
+        .filter(|p| *p != Path::new("README.md"))
+    {
+        assert!(
+            index.contains(&format!("({})", page.display())),
+            "docs/README.md does not name {}",
+            page.display()
+        );
     }
 }
 
@@ -122,5 +132,8 @@ fn every_reason_has_its_anchor() {
 #[test]
 fn a_link_in_code_is_none_and_anchors_are_told_as_renderers_do() {
     assert_eq!(links("see [a](b.md#c), `[x](y)` and [d](https://e)"), ["b.md#c"]);
-    assert_eq!(anchors("# What it's\n```\n# no\n```\n## `Ready` now\n## `Ready` now\n"), ["what-its", "ready-now", "ready-now-1"]);
+    assert_eq!(
+        anchors("# What it's\n```\n# no\n```\n## `Ready` now\n## `Ready` now\n"),
+        ["what-its", "ready-now", "ready-now-1"]
+    );
 }

@@ -76,6 +76,9 @@ fn configmap(key: &StackKey, owner_uid: Option<&str>, inventory: &Inventory) -> 
         })
         .collect();
     let kinds: Vec<String> = kinds.into_iter().collect();
+    let elsewhere: BTreeSet<&str> = inventory.objects.keys().map(|id| id.namespace.as_str()).collect();
+    let elsewhere: Vec<&str> =
+        elsewhere.into_iter().filter(|namespace| *namespace != key.namespace).collect();
     let text = |pairs: &[(&str, &str)]| {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
     };
@@ -101,6 +104,7 @@ fn configmap(key: &StackKey, owner_uid: Option<&str>, inventory: &Inventory) -> 
             annotations: Some(text(&[
                 (labels::APPLYSET_TOOLING, concat!("obstack/v", env!("CARGO_PKG_VERSION"))),
                 (labels::APPLYSET_CONTAINS, &kinds.join(",")),
+                (labels::APPLYSET_NAMESPACES, &elsewhere.join(",")),
             ])),
             owner_references: owner,
             ..ObjectMeta::default()
