@@ -16,6 +16,8 @@ use crate::error::{Error, Of};
 pub struct Request {
     /// Who asked.
     pub user: String,
+    /// The program that asked.
+    pub agent: String,
     /// Such as `patch`.
     pub verb: String,
     /// Such as `services`, or `observabilitystacks/status`.
@@ -80,6 +82,7 @@ fn request(line: &str) -> Option<Request> {
     let (resource, part) = (text("/objectRef/resource"), text("/objectRef/subresource"));
     Some(Request {
         user: text("/user/username"),
+        agent: text("/userAgent"),
         verb: text("/verb"),
         resource: if part.is_empty() { resource } else { format!("{resource}/{part}") },
         namespace: text("/objectRef/namespace"),

@@ -48,20 +48,20 @@ impl Cluster {
         let make = |what: &'static str| move || format!("create {what} in {name}");
         let object = of(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.create(&PostParams::default(), &object).await.doing(make("a namespace"))?;
+        new(namespaces.create(&PostParams::default(), &object).await).doing(make("a namespace"))?;
         let object = of(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET},
             "stringData": {"AWS_ACCESS_KEY_ID": keys.0, "AWS_SECRET_ACCESS_KEY": keys.1},
         }))?;
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), name);
-        secrets.create(&PostParams::default(), &object).await.doing(make("a Secret")).map(drop)
+        new(secrets.create(&PostParams::default(), &object).await).doing(make("a Secret"))
     }
 
     /// Makes a stack.
     pub async fn make_stack(&self, stack: &ObservabilityStack) -> Result<(), Error> {
         let namespace = stack.metadata.namespace.clone().unwrap_or_default();
         let created = self.stacks(&namespace).create(&PostParams::default(), stack).await;
-        created.doing(|| format!("create the stack in {namespace}")).map(drop)
+        new(created).doing(|| format!("create the stack in {namespace}"))
     }
 
     /// Applies objects, so many at a time.
@@ -125,6 +125,14 @@ impl Cluster {
             Ok(left.map_or(Ok(()), |_| Err("it is there".to_owned())))
         })
         .await
+    }
+}
+
+/// What is there from an earlier run is taken as it is.
+fn new<T>(created: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match created {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        other => other.map(drop),
     }
 }
 

@@ -52,119 +52,93 @@ fn cases(world: &World) -> Vec<Case> {
     let single = world.stack("a", &[TEMPO_SINGLE]);
     let tempo = world.stack("a", &[TEMPO]);
     let both = world.stack("a", &[TEMPO, MIMIR]);
-    let mut cases = vec![
+    let mut cases = of_names(&single);
+    cases.extend(of_backends(&single, &tempo, &both));
+    cases.extend(of_changes(&single, &both));
+    for (signal, other) in [("traces", "metrics"), ("metrics", "traces")] {
+        cases.extend(of_signal(&both, signal, other));
+    }
+    cases
+}
+
+fn of_names(single: &Value) -> Vec<Case> {
+    let name = |text: &str| ("/metadata/name", Value::from(text));
+    let format = |text: &str| ("/spec/grafana/datasources/nameFormat", Value::from(text));
+    vec![
+        create("", "40 characters", single, &[name(&"n".repeat(40))], &[name(&"n".repeat(41))]),
+        create("", "a dot", single, &[name("a-b")], &[name("a.b")]),
         create(
-            "",
-            "40 characters",
-            &single,
-            &[("/metadata/name", "n".repeat(40).into())],
-            &[("/metadata/name", "n".repeat(41).into())],
+            "spec.grafana.datasources",
+            "nameFormat",
+            single,
+            &[format("{backend} in {env}")],
+            &[format("{backend}")],
         ),
-        create(
-            "",
-            "a dot",
-            &single,
-            &[("/metadata/name", "a-b".into())],
-            &[("/metadata/name", "a.b".into())],
-        ),
-        create("spec", "at least one backend", &single, &[], &[("/spec/traces", Value::Null)]),
-        update(
-            "spec.environment",
-            "immutable",
-            &single,
-            &[("/spec/suspend", true.into())],
-            &[("/spec/environment", "prod".into())],
-        ),
-        update(
-            "spec.objectStorage.provider",
-            "immutable",
-            &single,
-            &[("/spec/objectStorage/region", "eu".into())],
-            &[("/spec/objectStorage/provider", "SeaweedFS".into())],
-        ),
-        update(
-            "spec.objectStorage.buckets.prefix",
-            "immutable",
-            &single,
-            &[("/spec/objectStorage/buckets/create", false.into())],
-            &[("/spec/objectStorage/buckets/prefix", "other".into())],
-        ),
+    ]
+}
+
+fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
+    let factor = |signal: &str, n: u32| (format!("/spec/{signal}/replicationFactor"), Value::from(n));
+    let (two, three, mimir) = (factor("traces", 2), factor("traces", 3), factor("metrics", 3));
+    let version = |text: &str| ("/spec/traces/chart/version", Value::from(text));
+    let one = || json!({"replicas": 1});
+    vec![
+        create("spec", "at least one backend", single, &[], &[("/spec/traces", Value::Null)]),
         create(
             "spec.traces",
             "singleBinary belongs to mode",
-            &tempo,
+            tempo,
             &[],
-            &[("/spec/traces/components/singleBinary", json!({"replicas": 1}))],
+            &[("/spec/traces/components/singleBinary", one())],
         ),
-        create(
-            "spec.traces",
-            "replicationFactor",
-            &tempo,
-            &[("/spec/traces/replicationFactor", 2.into())],
-            &[("/spec/traces/replicationFactor", 3.into())],
-        ),
+        create("spec.traces", "replicationFactor", tempo, &[(&two.0, two.1)], &[(&three.0, three.1)]),
         create(
             "spec.metrics",
             "replicationFactor",
-            &both,
-            &[
-                ("/spec/metrics/replicationFactor", 3.into()),
-                ("/spec/metrics/components/ingester/replicas", 3.into()),
-            ],
-            &[("/spec/metrics/replicationFactor", 3.into())],
+            both,
+            &[(&mimir.0, mimir.1.clone()), ("/spec/metrics/components/ingester/replicas", 3.into())],
+            &[(&mimir.0, mimir.1.clone())],
         ),
-        create(
-            "spec.traces",
-            "3.x",
-            &single,
-            &[("/spec/traces/chart/version", "2.2.4".into())],
-            &[("/spec/traces/chart/version", "3.3.0".into())],
-        ),
-        update(
-            "spec.traces.mode",
-            "immutable",
-            &edited(&single, &[("/spec/traces/components", Value::Null)]),
-            &[("/spec/suspend", true.into())],
-            &[("/spec/traces/mode", "Distributed".into())],
-        ),
+        create("spec.traces", "3.x", single, &[version("2.2.4")], &[version("3.3.0")]),
         create(
             "spec.traces.components",
             "unknown component",
-            &tempo,
-            &[],
-            &[("/spec/traces/components/ingestor", json!({"replicas": 1}))],
+            tempo,
+            &[("/spec/traces/components/storeGateway", one())],
+            &[("/spec/traces/components/ingestor", one())],
         ),
         create(
             "spec.metrics.components",
             "unknown component",
-            &both,
-            &[],
-            &[("/spec/metrics/components/gatway", json!({"replicas": 1}))],
+            both,
+            &[("/spec/metrics/components/gateway", one())],
+            &[("/spec/metrics/components/gatway", one())],
         ),
-        create(
-            "spec.grafana.datasources",
-            "nameFormat",
-            &single,
-            &[("/spec/grafana/datasources/nameFormat", "{backend} in {env}".into())],
-            &[("/spec/grafana/datasources/nameFormat", "{backend}".into())],
-        ),
+    ]
+}
+
+/// What can never be changed. Something beside it can.
+fn of_changes(single: &Value, both: &Value) -> Vec<Case> {
+    let silent = edited(single, &[("/spec/traces/components", Value::Null)]);
+    let immutable = |at: &str, before: &Value, after: &str| {
+        let pointer = format!("/{}", at.replace('.', "/"));
+        update(at, "immutable", before, &[("/spec/suspend", true.into())], &[(&pointer, after.into())])
+    };
+    let mut cases = vec![
+        immutable("spec.environment", single, "prod"),
+        immutable("spec.objectStorage.provider", single, "SeaweedFS"),
+        immutable("spec.objectStorage.buckets.prefix", single, "other"),
+        immutable("spec.traces.mode", &silent, "Distributed"),
     ];
-    for (signal, bucket) in
-        [("traces", "blocks"), ("metrics", "blocks"), ("metrics", "ruler"), ("metrics", "alertmanager")]
-    {
-        let pointer = format!("/spec/{signal}/buckets/{bucket}/name");
-        let named = edited(&both, &[(&pointer, "my-bucket".into())]);
-        let at = format!("spec.{signal}.buckets.{bucket}.name");
-        cases.push(update(
-            &at,
-            "immutable",
-            &named,
-            &[("/spec/suspend", true.into())],
-            &[(&pointer, "another-bucket".into())],
-        ));
-    }
-    for (signal, other) in [("traces", "metrics"), ("metrics", "traces")] {
-        cases.extend(of_signal(&both, signal, other));
+    for bucket in [
+        "traces.buckets.blocks",
+        "metrics.buckets.blocks",
+        "metrics.buckets.ruler",
+        "metrics.buckets.alertmanager",
+    ] {
+        let at = format!("spec.{bucket}.name");
+        let named = edited(both, &[(&format!("/{}", at.replace('.', "/")), "my-bucket".into())]);
+        cases.push(immutable(&at, &named, "another-bucket"));
     }
     cases
 }

@@ -107,9 +107,11 @@ async fn i13_fields_and_objects_of_others_are_left_alone() {
         world.settled().await;
 
         let audit = world.audit.again();
-        let theirs = json!({"metadata": {"annotations": {"example.com/note": "theirs"}, "labels": {"example.com/team": "a"}}});
-        cluster.merge(SERVICE, namespace, "foreign-tempo-distributor", "argo", theirs.clone()).await;
-        cluster.merge(DEPLOYMENT, namespace, "foreign-tempo-querier", "argo", theirs).await;
+        let note = json!({"metadata": {"annotations": {"example.com/note": "theirs"}}});
+        cluster.merge(SERVICE, namespace, "foreign-tempo-distributor", "argo", note).await;
+        // An annotation would be a new generation of a Deployment, which its controller first has to look at.
+        let label = json!({"metadata": {"labels": {"example.com/team": "a"}}});
+        cluster.merge(DEPLOYMENT, namespace, "foreign-tempo-querier", "argo", label).await;
         holds_for(Duration::from_secs(3), "metadata of others stays", async || {
             let service = cluster.get(SERVICE, namespace, "foreign-tempo-distributor").await;
             let querier = cluster.get(DEPLOYMENT, namespace, "foreign-tempo-querier").await;

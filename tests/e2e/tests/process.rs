@@ -6,8 +6,8 @@ use std::{
 };
 
 use obstack_e2e::{
-    CLAIM, CONFIG_MAP, DEPLOYMENT, Flags, LEASE, MADE, POD, SERVICE, STACK, TEMPO, TEMPO_SINGLE, World,
-    edited, eventually, text,
+    CLAIM, CONFIG_MAP, DEPLOYMENT, Flags, LEASE, MADE, MIMIR, POD, SERVICE, STACK, TEMPO, TEMPO_SINGLE,
+    World, edited, eventually, text,
 };
 use serde_json::{Value, json};
 
@@ -204,6 +204,29 @@ async fn i3_killed_after_any_write_the_end_is_the_same() {
         same(&changed, &objects(world).await);
         println!("{writes} writes undisturbed, killed {killed} times at {points:?}");
         assert!(killed >= 5, "only {killed} processes had anything to do when they were killed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn i5_what_a_killed_process_made_is_known_to_the_next() {
+    World::run("leak", async |world| {
+        let flags = Flags { more: vec!["--leader-elect=false".into()], ..Flags::default() };
+        let stack = world.stack("leak", &[TEMPO_SINGLE, MIMIR]);
+        let mimir = async || {
+            let made = world.snapshot().await;
+            made.into_keys().filter(|id| id.contains("/leak-mimir")).collect::<Vec<_>>()
+        };
+        let audit = world.audit.again();
+        world.make(&stack).await;
+        assert!(kill_after(world, &flags, &audit, 15).await, "it makes objects");
+        assert!(!mimir().await.is_empty(), "it was killed after it had made some");
+        // What was half made is not wanted any more.
+        world.change("leak", json!({"spec": {"metrics": null}})).await;
+        let operator = world.spawn(&flags);
+        operator.working().await;
+        world.ready(&stack).await;
+        assert_eq!(mimir().await, Vec::<String>::new(), "all of it is pruned");
     })
     .await;
 }

@@ -99,6 +99,9 @@ async fn check(
         let claims = world.cluster.list(CLAIM, namespace).await;
         assert_eq!(live_sums(&pods, &claims), sums, "{environment}: pods, CPU, memory, volumes");
         said(&stack, sums);
+        let source = if flags.charts.is_some() { "Upstream" } else { "Bundled" };
+        let charts = stack["status"]["charts"].as_array().expect("charts");
+        assert!(charts.len() == 2 && charts.iter().all(|chart| chart["source"] == source), "{charts:?}");
         limits(&pods);
         budgets(&world.cluster, namespace, &pods).await;
         conditions(&stack, *environment == "prod");

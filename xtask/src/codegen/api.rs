@@ -26,7 +26,7 @@ The API server checks these before it stores an object, beside types, patterns a
 const DEFAULTS_INTRO: &str = "
 ## Components when the spec is silent
 
-A component that the spec does not name runs as listed here, per replica. With 0 replicas it is left out. `ingester` of Mimir and Tempo and Mimir's `storeGateway` get their memory limit only while the component has no `resources` at all: with `resources`, the limit has to be written.
+A component that the spec does not name runs as listed here, per replica. With 0 replicas it is left out. `ingester`, `singleBinary` and `storeGateway` get their memory limit only while the component has no `resources` at all: with `resources`, the limit has to be written.
 ";
 
 /// The page.

@@ -1,5 +1,7 @@
 //! `docs/reference/charts.md`: the charts of the catalog.
 
+use std::fmt::Write;
+
 use obstack_core::catalog::CATALOG;
 
 use super::markdown::{MADE, code, head, row};
@@ -37,7 +39,7 @@ pub fn page() -> String {
             .map(|entry| code(entry.name))
             .collect();
         names.dedup();
-        text.push_str(&format!("- {}: {repository}\n", names.join(", ")));
+        let _ = writeln!(text, "- {}: {repository}", names.join(", "));
     }
     text
 }

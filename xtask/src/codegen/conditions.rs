@@ -183,7 +183,7 @@ const ENTRIES: &[Entry] = &[
     (Reason::Protected, &[DisruptionProtected], ""),
     (Reason::Disabled, &[DisruptionProtected], ""),
     (Reason::Drifted, &[], "[Drift](../how-to/drift.md)."),
-    (Reason::InternalError, PLAN, ""),
+    (Reason::InternalError, &[PlanApplied, Ready], ""),
 ];
 
 /// The page.

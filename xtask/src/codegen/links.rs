@@ -129,6 +129,31 @@ fn every_reason_has_its_anchor() {
     }
 }
 
+/// The source of every test that may hold an invariant.
+fn sources(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let page = fs::read_to_string(workspace::root().join("ARCHITECTURE.md")).unwrap();
+    let mut code = String::new();
+    for folder in ["crates", "tests", "xtask/src"] {
+        sources(&workspace::root().join(folder), &mut code);
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| I"));
+    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter(|name| name.contains('_'));
+    let gone: Vec<_> = names.filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md names tests that are not there: {gone:?}");
+}
+
 #[test]
 fn a_link_in_code_is_none_and_anchors_are_told_as_renderers_do() {
     assert_eq!(links("see [a](b.md#c), `[x](y)` and [d](https://e)"), ["b.md#c"]);

@@ -49,7 +49,7 @@ pub async fn measure(world: &World, operator: Operator, fleet: &Fleet) -> Result
               seconds. Buckets are probed at the start, and each first result is a reconcile more."
             .to_owned(),
         figures: vec![
-            Figure::one("charts rendered", operator.metric("obstack_renders_total", "")?, "").goal(Goal::AtMost(0.0)),
+            Figure::one("charts rendered", operator.metric("obstack_renders_total", "")?.abs(), "").goal(Goal::AtMost(0.0)),
             Figure::one("writes, but for the Lease", number(writes as u64), "").goal(Goal::AtMost(0.0)),
             Figure::one("from start to ready", seconds(operator.ready), " s"),
             Figure::one("from start until every stack was reconciled", first.map_or(f64::NAN, seconds), " s"),
