@@ -131,7 +131,7 @@ pub struct Chart {
     pub digest: Option<String>,
 }
 
-/// Where a chart comes from.
+/// Where a chart comes from; the operator's `--chart-source` when silent. Never changed behind your back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ChartSource {
     /// The chart as its authors publish it.

@@ -117,7 +117,7 @@ vocabulary! {
         BucketExists: "A bucket exists already and spec.objectStorage.buckets.adoptExisting is false."
             => "Set `objectStorage.buckets.adoptExisting: true` if the bucket is meant, or choose another name.",
         BucketOwnedByOther: "A bucket belongs to another account."
-            => "Choose another bucket. If the owner the message names is gone for good, delete the claim object (`obstack-owner`) from the bucket.",
+            => "Choose another bucket. If the owner the message names is gone for good, delete its claim from the bucket (`obstack-owner`, in Mimir's buckets `__mimir_cluster/obstack-owner`).",
         TLSVerificationFailed: "The object store's certificate is not trusted."
             => "Set `objectStorage.caSecretRef` to the authority that signed the object store's certificate, or use a name that stands in it.",
         StorageFailed: "The object store answered with an error that has no reason of its own."
@@ -128,6 +128,8 @@ vocabulary! {
         Applying: "Objects are being applied.",
         ApplyFailed: "An object could not be applied."
             => "Read the API server's message; it names the object and the rule.",
+        ApplyRejected: "The API server refuses an object, and will refuse it again."
+            => "Read the API server's message; it names the object and the rule. Correct the spec, or allow the operator what it lacks.",
         FieldConflict: "Another manager owns a field that the stack needs."
             => "Take the field out of the other manager's manifest, or delete the object; the stack makes it anew.",
         QuotaExceeded: "A ResourceQuota stops pods from being made."

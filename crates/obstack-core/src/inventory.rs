@@ -51,14 +51,19 @@ pub struct Entry {
 
 impl Inventory {
     /// Old and new together: what is written before anything is applied. `input` is emptied, so that a crash on the
-    /// way is seen as unfinished.
+    /// way is seen as unfinished. Releases and components are united too: what was begun and is taken back counts as
+    /// switched off, or it could never be pruned.
     #[must_use]
-    pub fn united(&self, plan: &Plan, epoch: i64) -> Self {
+    pub fn united(&self, plan: &Plan, releases: &BTreeSet<String>, epoch: i64) -> Self {
         let mut objects = self.objects.clone();
         for object in &plan.objects {
             objects.entry(object.id.clone()).or_default();
         }
-        Self { input: String::new(), epoch, objects, ..self.clone() }
+        let mut components = plan.components.clone();
+        let gone = |old: &&PlannedComponent| plan.components.iter().all(|new| new.name != old.name);
+        components.extend(self.components.iter().filter(gone).cloned());
+        let releases = self.releases.union(releases).cloned().collect();
+        Self { input: String::new(), epoch, objects, releases, components, sums: self.sums }
     }
 
     /// Objects of the plan that must be applied: new ones, and ones whose body changed.
@@ -117,10 +122,13 @@ mod tests {
 
     #[test]
     fn i5_the_inventory_written_ahead_holds_old_and_new() {
-        let united = applied(&["a", "b"]).united(&plan(&["b", "c"]), 7);
+        let mut before = applied(&["a", "b"]);
+        before.releases = ["old".to_owned()].into();
+        let united = before.united(&plan(&["b", "c"]), &["new".to_owned()].into(), 7);
         assert_eq!(united.objects.keys().map(|id| id.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!((united.input.as_str(), united.epoch), ("", 7));
         assert!(united.objects[&id("c")].uid.is_empty());
+        assert_eq!(united.releases, ["new".to_owned(), "old".to_owned()].into());
     }
 
     #[test]

@@ -146,7 +146,11 @@ fn patches_that_cannot_be_carried_out() {
         &["spec.traces.patches[0]", "Service/ca7f8f-dev/dts-dev-tempo", "path"],
     );
     let hand = patched("{kind: StatefulSet}", "[{op: replace, path: /spec/replicas, value: 9}]");
-    check(&hand, Reason::RenderFailed, &["9 replicas", "not in patches"]);
+    check(
+        &hand,
+        Reason::RenderFailed,
+        &["9 replicas", "spec.traces.components.ingester.replicas, not replicas in patches"],
+    );
 }
 
 #[test]

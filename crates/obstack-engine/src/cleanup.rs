@@ -59,7 +59,7 @@ pub async fn gone(ctx: Arc<Context>, key: StackKey, policy: Option<DeletionPolic
                 Ok(true) => ctx.metrics.record_write("delete", id.kind.as_str()),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(stack = %key, object = %id, %error, "delete by hand what the stack left")
+                    tracing::warn!(stack = %key, object = %id, %error, "delete by hand what the stack left");
                 }
             }
         }

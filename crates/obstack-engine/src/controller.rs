@@ -181,7 +181,7 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
         }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, failures = memory.failures + 1, "the reconcile failed and is tried again"));
-            let wait = BACKOFF.saturating_mul(1 << memory.failures.min(6)).min(BACKOFF_MAX);
+            let wait = backoff(&key, memory.failures);
             ctx.memory.update(&key, |memory| {
                 memory.failures = memory.failures.saturating_add(1);
                 memory.not_before = Some((Instant::now() + wait, generation));
@@ -191,6 +191,15 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
             Err(error)
         }
     }
+}
+
+/// Doubles with each failure; moved by up to a fifth, stack by stack, so that many do not try again at once.
+fn backoff(key: &StackKey, failures: u32) -> Duration {
+    let spread = obstack_core::hash::sha256(format!("{key}{failures}").as_bytes())
+        .iter()
+        .fold(0_u32, |sum, b| sum + u32::from(*b));
+    let wait = BACKOFF.saturating_mul(1 << failures.min(6)).min(BACKOFF_MAX);
+    wait.mul_f64(0.9 + f64::from(spread % 200) / 1000.0)
 }
 
 async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Duration, ClusterError> {

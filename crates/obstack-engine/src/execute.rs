@@ -1,6 +1,9 @@
 //! Makes the live objects the planned ones: inventory ahead, apply by waves, prune, inventory.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt, stream};
 use obstack_api::Reason;
@@ -119,7 +122,7 @@ impl Execution<'_> {
         let mut stored = Stored::clone(&stored);
         let epoch = self.ctx.guard.epoch();
         if changed && !self.written_ahead(&stored, epoch) {
-            stored.inventory = before.united(self.plan, epoch);
+            stored.inventory = before.united(self.plan, &self.releases(), epoch);
             self.store(&mut stored).await?;
         }
         let targets = self.targets(&before, changed);
@@ -128,7 +131,6 @@ impl Execution<'_> {
             failures.into_iter().partition(|(id, _)| id.name == self.key.datasources());
         let terminating = failures.iter().any(|(_, error)| error.namespace_terminating());
         let inventory = &mut stored.inventory;
-        inventory.components.clone_from(&self.plan.components);
         inventory.sums = self.plan.sums;
         let mut applied = Applied::All;
         if let Some((id, error)) = failures.first() {
@@ -147,6 +149,10 @@ impl Execution<'_> {
         };
         self.ctx.memory.update(self.key, |memory| memory.stored = Some(Arc::new(stored)));
         Ok(outcome)
+    }
+
+    fn releases(&self) -> BTreeSet<String> {
+        self.design.releases.iter().map(|release| release.name.clone()).collect()
     }
 
     /// Whether the list that is stored names every object of the plan already, as unfinished and ours.
@@ -219,7 +225,7 @@ impl Execution<'_> {
 
     /// After every object is applied: prune what is no longer wanted, and close the list.
     async fn finish(&self, before: &Inventory, stored: &mut Stored) -> Result<Applied, ClusterError> {
-        let releases = self.design.releases.iter().map(|release| release.name.clone()).collect();
+        let releases = self.releases();
         let obsolete = stored.inventory.obsolete(self.plan);
         if !before.may_prune(self.plan, &releases, obsolete.len()) {
             let message = format!(
@@ -237,6 +243,7 @@ impl Execution<'_> {
             stored.inventory.objects.remove(id);
             self.ctx.memory.update(self.key, |memory| _ = memory.written.remove(id));
         }
+        stored.inventory.components.clone_from(&self.plan.components);
         stored.inventory.releases = releases;
         stored.inventory.input.clone_from(&self.sourced.input);
         self.store(stored).await?;
@@ -272,11 +279,12 @@ fn fault(id: &ObjectId, error: &ClusterError, failures: usize) -> Fault {
         403 if said.contains("exceeded quota") => {
             (Reason::QuotaExceeded, "; raise the quota or lower what the stack asks for")
         }
-        403 => (Reason::ApplyFailed, "; allow the operator's ServiceAccount what the message names"),
+        403 => (Reason::ApplyRejected, "; allow the operator's ServiceAccount what the message names"),
         422 if said.contains("updates to statefulset spec") => (
-            Reason::ApplyFailed,
+            Reason::ApplyRejected,
             "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay",
         ),
+        400 | 404 | 413 | 422 => (Reason::ApplyRejected, ""),
         _ => (Reason::ApplyFailed, ""),
     };
     Fault { reason, message: format!("{id}{more}: {said}{fix}") }

@@ -23,6 +23,8 @@ pub struct Flags {
     pub cache: Option<PathBuf>,
     /// Folder of upstream charts, which are the default then.
     pub charts: Option<PathBuf>,
+    /// Watch all namespaces: only for a test that is alone, because others' stacks are watched with its own.
+    pub everywhere: bool,
     /// More flags.
     pub more: Vec<String>,
 }

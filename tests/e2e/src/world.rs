@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    CLAIM, Cluster, Keys, MADE, NAMESPACE, ObjectStore, SECRET, STACK,
+    CLAIM, CONFIG_MAP, Cluster, Keys, MADE, NAMESPACE, ObjectStore, SECRET, STACK,
     audit::Audit,
     condition, edited,
     operator::{self, Flags, Operator},
-    rights, stack,
+    rights,
+    stack::{self, text},
     wait::eventually,
 };
 
@@ -232,7 +233,7 @@ impl World {
             Some(charts) => command.args(["--chart-source", "upstream"]).arg("--charts").arg(charts),
             None => command.args(["--chart-source", "bundled"]),
         };
-        for namespace in &self.watched {
+        for namespace in self.watched.iter().filter(|_| !flags.everywhere) {
             command.args(["--watch-namespace", namespace]);
         }
         command.args(&flags.more);
@@ -309,6 +310,16 @@ impl World {
             }
         }
         all
+    }
+
+    /// Waits until no datasources are left in the second namespace.
+    pub async fn no_datasources(&self) {
+        eventually("the datasources are gone", async || {
+            let left = self.cluster.list(CONFIG_MAP, &self.tools).await;
+            let ours = left.iter().any(|object| text(object, "/metadata/name").ends_with("-datasources"));
+            if ours { Err("they are there".to_owned()) } else { Ok(()) }
+        })
+        .await;
     }
 
     /// A snapshot, once nothing moves any more: controllers still count when a stack is ready already.

@@ -166,7 +166,7 @@ async fn i5_a_failed_apply_prunes_nothing() {
         let patch = json!({"target": {"kind": "Deployment", "name": "half-tempo-querier"}, "operations": [broken, labels]});
         let change = json!({"spec": {"traces": {"patches": [patch], "components": {"compactor": {"replicas": 0}}}}});
         world.change("half", change).await;
-        let now = world.until(&stack, "PlanApplied", "False", "ApplyFailed").await;
+        let now = world.until(&stack, "PlanApplied", "False", "ApplyRejected").await;
         let message = text(condition(&now, "PlanApplied").expect("current"), "/message");
         assert!(message.contains("half-tempo-querier") && message.contains("immutable"), "{message}");
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -177,6 +177,34 @@ async fn i5_a_failed_apply_prunes_nothing() {
         world.ready(&stack).await;
         let gone = world.cluster.find(DEPLOYMENT, &world.namespace, "half-tempo-compactor").await;
         assert!(gone.is_none(), "with the apply whole again, the compactor goes");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_begun_and_failed_can_be_taken_back() {
+    World::run("back", async |world| {
+        let _operator = world.operator().await;
+        let stack = world.stack("back", &[TEMPO_SINGLE]);
+        world.make(&stack).await;
+        world.ready(&stack).await;
+        let before = world.snapshot().await;
+        let invalid =
+            json!({"op": "replace", "path": "/spec/template/spec/containers/0/name", "value": "No_Name"});
+        let patch =
+            json!({"target": {"kind": "Deployment", "name": "back-mimir-querier"}, "operations": [invalid]});
+        let mut metrics = world.stack("back", &[MIMIR])["spec"]["metrics"].clone();
+        set(&mut metrics, "/patches", json!([patch]));
+        world.change("back", json!({"spec": {"metrics": metrics}})).await;
+        world.until(&stack, "PlanApplied", "False", "ApplyRejected").await;
+        assert!(world.snapshot().await.keys().any(|id| id.contains("/back-mimir")), "something was made");
+
+        world.change("back", json!({"spec": {"metrics": null}})).await;
+        world.ready(&stack).await;
+        let after = world.snapshot().await;
+        let left: Vec<_> = names(&after).difference(&names(&before)).map(|id| (*id).to_owned()).collect();
+        let claims = left.iter().all(|id| id.starts_with("PersistentVolumeClaim/"));
+        assert!(claims, "all of it is pruned but claims: {left:?}");
     })
     .await;
 }
@@ -271,43 +299,22 @@ async fn from_delete_workloads_to_retain_the_owner_references_go() {
     .await;
 }
 
+/// The operator's rights in the namespace may go before the stack does: nothing may hang on it.
 #[tokio::test]
 async fn a_namespace_is_deleted_without_waiting_for_us() {
     World::run("namespace", async |world| {
-        world.grant_everywhere().await;
-        namespace_deleted(world).await;
-    })
-    .await;
-}
-
-/// The namespace's own `RoleBinding` may go before the stack does.
-#[tokio::test]
-#[ignore = "known fault: without its rights in the namespace the operator cannot let the stack go, and it stays"]
-async fn a_namespace_is_deleted_without_waiting_for_us_when_our_rights_go_first() {
-    World::run("namespace2", async |world| namespace_deleted(world).await).await;
-}
-
-async fn namespace_deleted(world: &World) {
-    let _operator = world.operator().await;
-    let stack = with_datasources(world, &world.stack("doomed", &[TEMPO_SINGLE]));
-    world.make(&stack).await;
-    let now = world.ready(&stack).await;
-    assert_eq!(
-        now["metadata"]["finalizers"],
-        json!(["obstack.dev/cleanup"]),
-        "held for the datasource elsewhere"
-    );
-    world.cluster.delete(ROLE_BINDING, &world.namespace, "obstack").await;
-    world.cluster.delete(NAMESPACE, "", &world.namespace).await;
-    eventually("the stack is gone", async || {
-        let found = world.cluster.find(STACK, &world.namespace, "doomed").await;
-        found.map_or(Ok(()), |found| Err(found["metadata"]["finalizers"].to_string()))
-    })
-    .await;
-    eventually("the datasource is gone", async || {
-        let left = world.cluster.list(CONFIG_MAP, &world.tools).await;
-        let ours = left.iter().any(|object| text(object, "/metadata/name").ends_with("-datasources"));
-        if ours { Err("it is there".to_owned()) } else { Ok(()) }
+        let _operator = world.operator().await;
+        let stack = with_datasources(world, &world.stack("doomed", &[TEMPO_SINGLE]));
+        world.make(&stack).await;
+        world.ready(&stack).await;
+        world.cluster.delete(ROLE_BINDING, &world.namespace, "obstack").await;
+        world.cluster.delete(NAMESPACE, "", &world.namespace).await;
+        eventually("the stack is gone", async || {
+            let found = world.cluster.find(STACK, &world.namespace, "doomed").await;
+            found.map_or(Ok(()), |found| Err(found["metadata"]["finalizers"].to_string()))
+        })
+        .await;
+        world.no_datasources().await;
     })
     .await;
 }

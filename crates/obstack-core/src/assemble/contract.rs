@@ -34,10 +34,10 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
                     return Err(rendered(
                         &release.name,
                         format!(
-                            "{} has {found_replicas} replicas, the spec says {}; set replicas in spec.{}, not in patches",
+                            "{} has {found_replicas} replicas, the spec says {}; set {}, not replicas in patches",
                             spoken(found.id.kind, &wanted.name),
                             wanted.replicas,
-                            wanted.component
+                            field(&wanted.component)
                         ),
                     ));
                 }
@@ -59,4 +59,10 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
         manifest.component = Some(format!("{signal}.{short}"));
     }
     Ok(())
+}
+
+/// The field of the spec that decides a component's replicas.
+fn field(component: &str) -> String {
+    let (signal, role) = component.split_once('.').unwrap_or((component, ""));
+    format!("spec.{signal}.components.{role}.replicas")
 }

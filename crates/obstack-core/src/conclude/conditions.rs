@@ -301,6 +301,7 @@ fn stalled(followed: &Followed, gates: &[Draft]) -> Draft {
                     | Reason::RenderFailed
                     | Reason::InvalidPatch
                     | Reason::OverrideViolatesPolicy
+                    | Reason::ApplyRejected
                     | Reason::FieldConflict
                     | Reason::QuotaExceeded
                     | Reason::PodsRefused

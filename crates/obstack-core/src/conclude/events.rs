@@ -48,6 +48,7 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
                 | Reason::Pending
                 | Reason::StorageNotReady
                 | Reason::NoReadyReplicas
+                | Reason::CreatingBuckets
         );
         if !changed || (good && !news) || (!good && calm) || events.iter().any(|event| event.reason == reason)
         {

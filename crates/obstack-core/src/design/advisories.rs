@@ -75,6 +75,16 @@ fn mimir(backend: &ValidBackend, add: &mut impl FnMut(&str, Severity, String, &s
             "metrics.replicationFactor: 3 (with at least 3 ingesters) survives one",
         );
     }
+    if backend.replication_factor == 1 && ingesters > 1 {
+        add(
+            "MimirReplicationFactor1",
+            Severity::Warning,
+            format!(
+                "each series is held by one of {ingesters} ingesters: while one is gone, its series are neither written nor read"
+            ),
+            "metrics.replicationFactor: 3, with at least 3 ingesters",
+        );
+    }
     if backend.replicas("ruler") == 0 {
         add(
             "RulerBucketWithoutRuler",

@@ -85,7 +85,7 @@ impl Client {
 
     /// Sees to it that `bucket` exists and is claimed by `owner`, as far as `policy` allows.
     ///
-    /// `owner` names the stack in all clusters, such as `cluster-uid/namespace/name`. Safe to repeat at any time, and
+    /// `owner` names the stack, as `namespace/name`: two clusters that share a store need different prefixes. Safe to repeat at any time, and
     /// after a crash at any point but one: a bucket made but not yet claimed looks like anybody's, and is taken only
     /// with `adopt`.
     pub async fn ensure(&self, bucket: &str, owner: &str, policy: Policy) -> Result<Ensured, StorageError> {

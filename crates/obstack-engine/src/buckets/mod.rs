@@ -3,7 +3,7 @@
 //! One [`Client`] speaks to one endpoint with one pair of keys. It knows nothing but what [`Access`] says: no
 //! environment, no configuration file, no instance metadata, no proxy.
 //!
-//! A claim is the object `.obstack/owner` in the bucket. It names the stack that uses the bucket, so that two stacks,
+//! A claim is the object `owner` below the bucket's reserved keys. It names the stack that uses the bucket, so that two stacks,
 //! in one cluster or in two, never write their blocks over each other. It is never overwritten and never deleted.
 
 mod access;

@@ -118,7 +118,9 @@ pub enum RenderError {
         message: String,
     },
     /// helm ended with an error.
-    #[error("{what}: helm template failed: {message}; run `kubectl obstack render` to see all of it")]
+    #[error(
+        "{what}: helm template failed: {message}; most often values hold something the chart cannot take, the operator's log has all of it"
+    )]
     Failed {
         /// Chart and release.
         what: String,
