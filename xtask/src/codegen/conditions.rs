@@ -135,6 +135,11 @@ const ENTRIES: &[Entry] = &[
         "Nothing is pruned while an apply fails. It is tried again every 15 seconds. `forbidden` with a user in it: the operator lacks a right, see [its rights](../explanation/security.md#what-the-operator-may-do). `updates to statefulset spec`: `kubectl delete statefulset NAME -n NS --cascade=orphan` keeps pods and claims, and the operator makes it anew.",
     ),
     (
+        Reason::ApplyRejected,
+        &[PlanApplied, Ready, DatasourcesReady],
+        "Nothing is pruned while an apply fails. It is tried again every 15 seconds. `forbidden` with a user in it: the operator lacks a right, see [its rights](../explanation/security.md#what-the-operator-may-do). `updates to statefulset spec`: `kubectl delete statefulset NAME -n NS --cascade=orphan` keeps pods and claims, and the operator makes it anew.",
+    ),
+    (
         Reason::FieldConflict,
         &[PlanApplied, Ready, Stalled, DatasourcesReady],
         "The message names the other manager. An object that stood there before the stack is never taken over by force.",
