@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use obstack_api::ObservabilityStack;
+use obstack_api::{BucketState, ObservabilityStack};
 use obstack_core::{
     facts::{Cluster, Facts},
     names::StackKey,
@@ -41,12 +41,18 @@ pub async fn observe(
             secrets.insert(name.to_owned(), found);
         }
     }
+    // Two stacks made in the same second have no elder: the one whose probes passed holds the claim in the bucket.
+    let held = stack.status.as_ref().map(|status| status.buckets.as_slice()).unwrap_or_default();
+    let holds =
+        |name: &str| held.iter().any(|bucket| bucket.name == name && bucket.state == BucketState::Ready);
+    let mut claimed_buckets = ctx.roster.claimed_before(key);
+    claimed_buckets.retain(|claim, _| !holds(&claim.bucket));
     Ok(Observed {
         facts: Facts {
             cluster: ctx.cluster.clone(),
             default_chart_source: ctx.settings.chart_source,
             secrets: secrets.iter().map(|(name, data)| (name.clone(), data.facts(uid))).collect(),
-            claimed_buckets: ctx.roster.claimed_before(key),
+            claimed_buckets,
         },
         secrets,
     })

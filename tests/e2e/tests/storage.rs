@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use obstack_e2e::{Flags, Keys, STACK, TEMPO_SINGLE, World, condition, edited, eventually, set, text};
@@ -116,6 +117,8 @@ async fn of_two_stacks_with_one_bucket_the_older_keeps_it() {
         let older = world.stack("older", &[TEMPO_SINGLE]);
         world.make(&older).await;
         world.ready(&older).await;
+        // Of two stacks made in the same second neither is the older one.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
         let younger = world.stack("younger", &[TEMPO_SINGLE]);
         world.make(&younger).await;
         let now = world.until(&younger, "SpecValid", "False", "BucketConflict").await;
