@@ -92,7 +92,7 @@ pub struct Remembered {
     pub stored: Option<Arc<Stored>>,
     /// Versions of our own writes that the watches may not have told of yet.
     pub written: BTreeMap<ObjectId, u64>,
-    /// The status as it was written last, and when.
+    /// The status as it was written last, and when; only until the watch has told of it.
     pub status: Option<(StackStatus, Instant)>,
     /// Failed reconciles in a row.
     pub failures: u32,

@@ -101,9 +101,9 @@ async fn one_scope(
     };
     let (reader, writer) = reflector::store::<Guarded>();
     let roll = Arc::clone(&ctx);
-    let stacks = watcher(api, watcher::Config::default().timeout(120))
+    let stacks = watcher(api, watcher::Config::default().timeout(120).page_size(50))
         .default_backoff()
-        .modify(|stack: &mut Guarded| stack.managed_fields_mut().clear())
+        .modify(pack)
         .inspect(move |event| roll_call(&roll, event))
         .reflect(writer)
         .applied_objects()
@@ -118,6 +118,19 @@ async fn one_scope(
         .run(guarded, error_policy, ctx)
         .for_each(|_| futures::future::ready(()))
         .await;
+}
+
+/// Leaves out of a stack what is never looked at, and packs the rest: a map that was read entry by entry is half empty.
+fn pack(stack: &mut Guarded) {
+    stack.managed_fields_mut().clear();
+    let Ok(stack) = &mut stack.0 else { return };
+    let of = [
+        stack.spec.traces.as_mut().map(|traces| &mut traces.components),
+        stack.spec.metrics.as_mut().map(|metrics| &mut metrics.components),
+    ];
+    for components in of.into_iter().flatten() {
+        *components = std::mem::take(components).into_iter().collect();
+    }
 }
 
 /// Keeps the roster: which stacks there are and what they claim.

@@ -34,7 +34,7 @@ pub fn drifted(
             None => ours.is_none().then_some(Drift { deleted: true, manager: None }),
             Some(child) if child.version < ours.unwrap_or(0) => None,
             Some(child) if child.deleted => Some(Drift { deleted: true, manager: None }),
-            Some(child) if child.uid != entry.uid || child.owned != entry.owned => {
+            Some(child) if *child.uid != entry.uid || *child.owned != entry.owned => {
                 Some(Drift { deleted: false, manager: child.other_manager.as_deref().map(str::to_owned) })
             }
             Some(_) => None,

@@ -75,7 +75,12 @@ pub async fn execute(
         Err(error) => return Ok(Outcome::of(inventory, Applied::Failed(error.fault()))),
     };
     let changed = inventory.input != sourced.input;
-    let drift = drifted(inventory, &ctx.view, &ctx.memory.recall(key).written, &ctx.settings.namespaces);
+    let written = ctx.memory.recall(key).written;
+    let drift = drifted(inventory, &ctx.view, &written, &ctx.settings.namespaces);
+    if !written.is_empty() {
+        ctx.memory
+            .update(key, |memory| memory.written.retain(|id, version| !ctx.view.has_seen(id, *version)));
+    }
     if !changed && drift.is_empty() {
         return Ok(Outcome::of(inventory, Applied::All));
     }
@@ -102,7 +107,9 @@ pub async fn recall(ctx: &Context, key: &StackKey) -> Result<Arc<Stored>, Cluste
     if let Some(stored) = ctx.memory.recall(key).stored {
         return Ok(stored);
     }
-    let stored = Arc::new(inventory::load(&ctx.client, key).await?);
+    let mut stored = inventory::load(&ctx.client, key).await?;
+    stored.inventory.pack();
+    let stored = Arc::new(stored);
     ctx.memory.update(key, |memory| memory.stored = Some(Arc::clone(&stored)));
     Ok(stored)
 }
@@ -147,6 +154,7 @@ impl Execution<'_> {
             terminating,
             ..Outcome::of(&stored.inventory, applied)
         };
+        stored.inventory.pack();
         self.ctx.memory.update(self.key, |memory| memory.stored = Some(Arc::new(stored)));
         Ok(outcome)
     }

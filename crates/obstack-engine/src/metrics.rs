@@ -4,19 +4,18 @@
 //! documentation is written from it. Labels never hold a request's object name; only the series about a stack itself
 //! name it, and [`Metrics::forget_stack`] removes them with it.
 
+mod stacks;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric as Collected, Registry},
 };
+
+use self::stacks::{Conditions, Replicas, StackGauges};
 
 /// The kinds of metric, as Prometheus names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +42,7 @@ pub struct Metric {
 }
 
 /// A metric with its number of labels in the type, so that no value can be missing.
+#[derive(Debug)]
 struct Spec<const N: usize> {
     name: &'static str,
     kind: Kind,
@@ -153,37 +153,6 @@ type Labels = Vec<(&'static str, String)>;
 const RECONCILE_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 const RENDER_BUCKETS: [f64; 8] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// The series that stand for each stack, by namespace and name.
-type Shown = BTreeMap<(String, String), BTreeSet<Labels>>;
-
-/// Gauges about stacks, which are replaced and removed stack by stack.
-#[derive(Clone, Debug, Default)]
-struct StackGauges {
-    family: Family<Labels, Gauge>,
-    shown: Arc<Mutex<Shown>>,
-}
-
-impl StackGauges {
-    /// The series of one stack become exactly these.
-    fn replace(&self, namespace: &str, name: &str, series: Vec<(Labels, i64)>) {
-        // A panic elsewhere cannot leave the map half changed in a way that matters here.
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let stack = (namespace.to_owned(), name.to_owned());
-        let before = shown.remove(&stack).unwrap_or_default();
-        let mut now = BTreeSet::new();
-        for (labels, value) in series {
-            self.family.get_or_create(&labels).set(value);
-            now.insert(labels);
-        }
-        for gone in before.difference(&now) {
-            self.family.remove(gone);
-        }
-        if !now.is_empty() {
-            shown.insert(stack, now);
-        }
-    }
-}
-
 /// Every family, ready to be counted into from any task. Clones share the same numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -193,8 +162,8 @@ pub struct Metrics {
     writes: Family<Labels, Counter>,
     api_requests: Family<Labels, Counter>,
     drift_repaired: Family<Labels, Counter>,
-    conditions: StackGauges,
-    replicas: StackGauges,
+    conditions: StackGauges<Conditions>,
+    replicas: StackGauges<Replicas>,
     leader: Gauge,
     renders: Family<Labels, Counter>,
     render_duration: Histogram,
@@ -207,9 +176,6 @@ impl Metrics {
     pub fn new(registry: &mut Registry) -> Self {
         let durations =
             Family::new_with_constructor((|| Histogram::new(RECONCILE_BUCKETS)) as fn() -> Histogram);
-        let (conditions, replicas) = (StackGauges::default(), StackGauges::default());
-        CONDITION.register(registry, conditions.family.clone());
-        REPLICAS.register(registry, replicas.family.clone());
         Self {
             reconciles: RECONCILES.register(registry, Family::default()),
             reconcile_duration: RECONCILE_DURATION.register(registry, durations),
@@ -217,8 +183,8 @@ impl Metrics {
             writes: WRITES.register(registry, Family::default()),
             api_requests: API_REQUESTS.register(registry, Family::default()),
             drift_repaired: DRIFT_REPAIRED.register(registry, Family::default()),
-            conditions,
-            replicas,
+            conditions: StackGauges::register(&CONDITION, registry),
+            replicas: StackGauges::register(&REPLICAS, registry),
             leader: LEADER.register(registry, Gauge::default()),
             renders: RENDERS.register(registry, Family::default()),
             render_duration: RENDER_DURATION.register(registry, Histogram::new(RENDER_BUCKETS)),
@@ -256,28 +222,20 @@ impl Metrics {
     }
 
     /// The conditions of a stack, as (type, status). They replace the earlier ones.
-    pub fn set_conditions(&self, namespace: &str, name: &str, conditions: &[(&str, &str)]) {
-        let series = conditions.iter().flat_map(|(type_, holds)| {
-            ["True", "False", "Unknown"].map(|status| {
-                (CONDITION.labelled([namespace, name, type_, status]), i64::from(status == *holds))
-            })
-        });
-        self.conditions.replace(namespace, name, series.collect());
+    pub fn set_conditions(&self, namespace: &str, name: &str, conditions: &[(&'static str, &'static str)]) {
+        self.conditions.replace(namespace, name, Conditions(conditions.into()));
     }
 
     /// The components of a stack, as (component, desired pods, ready pods). They replace the earlier ones.
     pub fn set_component_replicas(&self, namespace: &str, name: &str, components: &[(&str, i64, i64)]) {
-        let series = components.iter().flat_map(|(component, desired, ready)| {
-            [("desired", *desired), ("ready", *ready)]
-                .map(|(state, pods)| (REPLICAS.labelled([namespace, name, component, state]), pods))
-        });
-        self.replicas.replace(namespace, name, series.collect());
+        let components = components.iter().map(|(name, desired, ready)| ((*name).into(), *desired, *ready));
+        self.replicas.replace(namespace, name, Replicas(components.collect()));
     }
 
     /// A stack is gone: so are its series.
     pub fn forget_stack(&self, namespace: &str, name: &str) {
-        self.conditions.replace(namespace, name, Vec::new());
-        self.replicas.replace(namespace, name, Vec::new());
+        self.set_conditions(namespace, name, &[]);
+        self.set_component_replicas(namespace, name, &[]);
     }
 
     /// Whether this process leads.

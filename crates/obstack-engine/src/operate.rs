@@ -25,6 +25,9 @@ use crate::{
     roster::Roster,
 };
 
+/// Minor version of the first Kubernetes 1.x that streams lists unless told otherwise.
+const STREAMING: u32 = 34;
+
 /// What the process hands over.
 pub struct Parts {
     /// Client for reads and writes.
@@ -72,6 +75,7 @@ pub async fn run(
         helm: helm.path().to_path_buf(),
     });
     let renderer = Renderer::new(helm, &parts.cache);
+    let cluster = observe::cluster(&parts.client).await?;
     let (triggers, triggered) = mpsc::unbounded_channel();
     let (view, secrets) = (Arc::new(LiveView::default()), Arc::new(Secrets::default()));
     let watches = Watches {
@@ -83,9 +87,9 @@ pub async fn run(
         metrics: parts.metrics.clone(),
         stop: stop.clone(),
         synced: Arc::new(Synced::default()),
+        streaming: cluster.minor >= STREAMING,
     };
     watches.start();
-    let cluster = observe::cluster(&parts.client).await?;
     tracing::info!(kubernetes = cluster.version, openshift = cluster.openshift, "the API server answers");
     // Before every list is there, an object that is not seen yet would look deleted.
     tokio::select! {

@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use futures::future::join_all;
 use obstack_api::Reason;
 use obstack_core::{
     assemble::{AssembleError, Plan, assemble},
@@ -89,10 +90,10 @@ impl Plans {
         if let Some(plan) = self.kept(&located.input) {
             return Ok(plan);
         }
-        let mut rendered = Vec::new();
-        for (release, chart) in design.releases.iter().zip(&located.charts) {
-            rendered.push(self.render(design, release, chart).await?);
-        }
+        // At the same time, but a fault of the first release is told before one of the second.
+        let renders = design.releases.iter().zip(&located.charts);
+        let renders = renders.map(|(release, chart)| self.render(design, release, chart));
+        let rendered = join_all(renders).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let objects: Vec<&[serde_json::Value]> = rendered.iter().map(|objects| objects.as_slice()).collect();
         let plan = Arc::new(assemble(design, &objects)?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use obstack_core::{
     names::StackKey,
     valid::{Bucket, Storage},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument;
 
 use crate::{
@@ -23,6 +23,10 @@ use crate::{
 
 /// Wait after the first failed probe; it doubles with each that follows.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+/// Stacks of one object store that are probed at the same time: after a start all are due at once.
+const PARALLEL: usize = 8;
+/// While a probe runs its stack is looked at again after this long; sooner when there is news.
+const RUNNING_AGAIN: Duration = Duration::from_secs(10);
 
 /// Knows how the buckets of every stack stand.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Probes {
     metrics: Metrics,
     triggers: mpsc::UnboundedSender<StackKey>,
     stacks: Mutex<HashMap<StackKey, Stack>>,
+    /// By endpoint, so that an object store that does not answer holds up none but its own stacks.
+    turns: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +61,7 @@ pub struct Look {
 impl Probes {
     /// Probes that are repeated each `interval`. A finished probe with news triggers its stack.
     pub fn new(interval: Duration, metrics: Metrics, triggers: mpsc::UnboundedSender<StackKey>) -> Self {
-        Self { interval, metrics, triggers, stacks: Mutex::default() }
+        Self { interval, metrics, triggers, stacks: Mutex::default(), turns: Mutex::default() }
     }
 
     fn stacks(&self) -> MutexGuard<'_, HashMap<StackKey, Stack>> {
@@ -98,10 +104,12 @@ impl Probes {
             let span = tracing::info_span!("probe", stack = %key);
             tokio::spawn(Arc::clone(self).run(probe).instrument(span));
         }
-        Look {
-            results: stack.results.clone(),
-            again: stack.due.saturating_duration_since(now).max(Duration::from_millis(500)),
-        }
+        let again = if stack.running {
+            self.interval.min(RUNNING_AGAIN)
+        } else {
+            stack.due.saturating_duration_since(now)
+        };
+        Look { results: stack.results.clone(), again: again.max(Duration::from_millis(500)) }
     }
 
     /// Has a stack reconciled.
@@ -115,8 +123,23 @@ impl Probes {
         self.stacks().remove(key);
     }
 
+    /// Takes turns with the other stacks of an object store.
+    fn turns(&self, endpoint: &str) -> Arc<Semaphore> {
+        let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = all.get(endpoint).and_then(Weak::upgrade) {
+            return turns;
+        }
+        all.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(PARALLEL));
+        all.insert(endpoint.to_owned(), Arc::downgrade(&turns));
+        turns
+    }
+
     async fn run(self: Arc<Self>, probe: Probe) {
+        let turns = self.turns(&probe.access.endpoint);
+        let turn = turns.acquire().await;
         let results = probe.run().await;
+        drop(turn);
         let failed = results.iter().any(|bucket| bucket.fault.is_some());
         self.metrics.record_bucket_probe(if failed { "failed" } else { "ok" });
         let news = {

@@ -41,6 +41,11 @@ pub async fn publish_over(
     // Our last write may not have come back through the watch yet.
     let written = ctx.memory.recall(key).status;
     let (previous, last_write) = match written {
+        Some((status, at)) if status == stored && at.elapsed() >= PACE => {
+            // It has come back: one copy is enough.
+            ctx.memory.update(key, |memory| memory.status = None);
+            (stored, None)
+        }
         Some((status, at)) => (status, Some(at)),
         None => (stored, None),
     };

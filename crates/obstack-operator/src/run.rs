@@ -27,6 +27,8 @@ use crate::{
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// For the release of the Lease and open connections.
 const LAST_DEADLINE: Duration = Duration::from_secs(4);
+/// Threads for everything that waits or reconciles.
+const THREADS: usize = 2;
 const CRD_POLL: Duration = Duration::from_secs(2);
 
 /// Why the process ends by itself.
@@ -48,6 +50,8 @@ enum RunError {
     ControllerEnded,
     #[error("the work in hand did not finish within {0:?} of the signal")]
     DrainDeadline(Duration),
+    #[error("this is a fault of the operator, please report it with the log: {0}")]
+    Panicked(#[source] tokio::task::JoinError),
 }
 
 /// What the controller needs of the process.
@@ -66,14 +70,18 @@ pub fn start(args: RunArgs) -> ExitCode {
         eprintln!("obstack-operator: {error}");
         return ExitCode::from(2);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Not one thread a core: the work is mostly waiting, and each thread has an arena of memory of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             error!(%error, "no runtime");
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(run(Arc::new(args)));
+    // On those threads too: what this one allocates would be an arena more.
+    let ended = runtime.block_on(async { tokio::spawn(run(Arc::new(args))).await });
+    let ended = ended.unwrap_or_else(|panicked| Err(RunError::Panicked(panicked)));
     // Tasks that are left (watches, probes) end with the process.
     runtime.shutdown_background();
     match ended {

@@ -3,8 +3,11 @@
 //! Objects themselves are not kept: of a Service only its uid, its version and a hash of the fields we own stay, of a
 //! pod only whether it is ready and what troubles it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, RwLock, RwLockReadGuard},
 };
 
@@ -27,11 +30,11 @@ pub struct Child {
     /// The stack's label on it.
     pub stack: Arc<str>,
     /// Its uid.
-    pub uid: String,
+    pub uid: Box<str>,
     /// Its resource version, as a number.
     pub version: u64,
     /// Hash of the fields we own.
-    pub owned: String,
+    pub owned: Box<str>,
     /// The manager that wrote last and is not us.
     pub other_manager: Option<Arc<str>>,
     /// It is gone; kept so that "deleted" can be told from "not seen yet".
@@ -48,10 +51,43 @@ pub struct LiveView {
 struct Inner {
     stacks: HashMap<String, StackKey>,
     children: HashMap<ObjectId, Child>,
-    workloads: HashMap<ObjectId, WorkloadFacts>,
-    pods: HashMap<(String, String), (Arc<str>, PodFacts)>,
+    /// By namespace, so that a look at one stack does not pass over all.
+    workloads: HashMap<String, HashMap<ObjectId, WorkloadFacts>>,
+    /// By namespace, with the label of the stack.
+    pods: HashMap<String, Vec<(Arc<str>, PodFacts)>>,
+    /// Labels and managers, which many objects share.
+    names: HashSet<Arc<str>>,
     /// Why a controller could not make pods, by namespace and name of the controller's object.
     refusals: HashMap<(String, String), String>,
+}
+
+impl Inner {
+    /// The one copy of a name.
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        if self.names.len() == self.names.capacity() {
+            // It would grow: drop what nothing has any more.
+            self.names.retain(|name| Arc::strong_count(name) > 1);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    fn forget_workload(&mut self, id: &ObjectId) {
+        if let Some(workloads) = self.workloads.get_mut(&id.namespace) {
+            workloads.remove(id);
+            if workloads.is_empty() {
+                self.workloads.remove(&id.namespace);
+            }
+        }
+    }
+
+    fn workloads_of(&self, namespace: &str) -> impl Iterator<Item = (&ObjectId, &WorkloadFacts)> {
+        self.workloads.get(namespace).into_iter().flatten()
+    }
 }
 
 impl LiveView {
@@ -88,25 +124,28 @@ impl LiveView {
     /// The stack whose workload or replica set has a name, for events about it.
     pub fn stack_of_controller(&self, namespace: &str, name: &str) -> Option<StackKey> {
         let inner = self.read();
-        let child = inner
-            .workloads
-            .keys()
-            .find(|id| id.namespace == namespace && names_controller(&id.name, name))?;
+        let (child, _) = inner.workloads_of(namespace).find(|(id, _)| names_controller(&id.name, name))?;
         inner.stacks.get(inner.children.get(child)?.stack.as_ref()).cloned()
     }
 
     /// Takes in an object as it is now. Returns whether what we own of it changed.
     pub fn fold_child(&self, id: &ObjectId, metadata: &ObjectMeta) -> bool {
-        let Some(child) = Child::of(metadata) else { return false };
+        let Some(mut child) = Child::of(metadata) else { return false };
         let mut inner = self.write();
-        let before = inner.children.insert(id.clone(), child.clone());
-        before.is_none_or(|before| before.deleted || before.uid != child.uid || before.owned != child.owned)
+        child.stack = inner.shared(&child.stack);
+        child.other_manager = child.other_manager.map(|manager| inner.shared(&manager));
+        let Some(before) = inner.children.get_mut(id) else {
+            inner.children.insert(id.clone(), child);
+            return true;
+        };
+        let before = std::mem::replace(before, child.clone());
+        before.deleted || before.uid != child.uid || before.owned != child.owned
     }
 
     /// Takes in that an object is gone.
     pub fn fold_deleted(&self, id: &ObjectId, version: u64) {
         let mut inner = self.write();
-        inner.workloads.remove(id);
+        inner.forget_workload(id);
         let Inner { stacks, children, .. } = &mut *inner;
         let Some(child) = children.get_mut(id) else { return };
         child.deleted = true;
@@ -128,7 +167,7 @@ impl LiveView {
             .collect();
         let mut stacks = Vec::new();
         for id in gone {
-            inner.workloads.remove(&id);
+            inner.forget_workload(&id);
             let label = inner.children.get_mut(&id).map(|child| {
                 child.deleted = true;
                 child.version = u64::MAX;
@@ -148,25 +187,40 @@ impl LiveView {
                 *namespace != id.namespace || !names_controller(&id.name, name)
             });
         }
-        let before = inner.workloads.insert(id.clone(), facts.clone());
+        let workloads = inner.workloads.entry(id.namespace.clone()).or_default();
+        let before = workloads.insert(id.clone(), facts.clone());
         before.is_none_or(|before| before != *facts)
     }
 
     /// Takes in a pod. Returns whether anything that matters changed.
     pub fn fold_pod(&self, namespace: &str, stack: &str, pod: &PodFacts) -> bool {
-        let at = (namespace.to_owned(), pod.name.clone());
-        let before = self.write().pods.insert(at, (stack.into(), pod.clone()));
-        before.is_none_or(|(_, before)| before != *pod)
+        let mut inner = self.write();
+        let stack = inner.shared(stack);
+        let pods = inner.pods.entry(namespace.to_owned()).or_default();
+        if let Some(known) = pods.iter_mut().find(|(_, known)| known.name == pod.name) {
+            let (_, before) = std::mem::replace(known, (stack, pod.clone()));
+            return before != *pod;
+        }
+        pods.push((stack, pod.clone()));
+        true
     }
 
     /// Takes in that a pod is gone.
     pub fn fold_pod_deleted(&self, namespace: &str, name: &str) {
-        self.write().pods.remove(&(namespace.to_owned(), name.to_owned()));
+        let mut inner = self.write();
+        let Some(pods) = inner.pods.get_mut(namespace) else { return };
+        pods.retain(|(_, pod)| pod.name != name);
+        if pods.is_empty() {
+            inner.pods.remove(namespace);
+        }
     }
 
     /// After a new list of pods: what is not in it is gone.
     pub fn fold_pod_relist(&self, listed: &dyn Fn(&str, &str) -> Option<bool>) {
-        self.write().pods.retain(|(namespace, name), _| listed(namespace, name) != Some(false));
+        self.write().pods.retain(|namespace, pods| {
+            pods.retain(|(_, pod)| listed(namespace, &pod.name) != Some(false));
+            !pods.is_empty()
+        });
     }
 
     /// Takes in why a controller could not make pods. It may come before the controller's own object does.
@@ -175,7 +229,8 @@ impl LiveView {
         if inner.refusals.len() >= REFUSALS_MAX {
             let Inner { refusals, workloads, .. } = &mut *inner;
             refusals.retain(|(namespace, name), _| {
-                workloads.keys().any(|id| id.namespace == *namespace && names_controller(&id.name, name))
+                let mut known = workloads.get(namespace).into_iter().flat_map(HashMap::keys);
+                known.any(|id| names_controller(&id.name, name))
             });
         }
         inner.refusals.insert((namespace.to_owned(), controller.to_owned()), message.to_owned());
@@ -186,19 +241,25 @@ impl LiveView {
         self.read().children.get(id).cloned()
     }
 
+    /// Whether the watches have told of a version of an object, or of a later one.
+    pub fn has_seen(&self, id: &ObjectId, version: u64) -> bool {
+        self.read().children.get(id).is_some_and(|child| child.version >= version)
+    }
+
     /// Objects of a stack that are there.
     pub fn children_of(&self, key: &StackKey) -> Vec<(ObjectId, String)> {
         let label = key.label();
         let inner = self.read();
         let mine = inner.children.iter().filter(|(_, child)| !child.deleted && child.stack.as_ref() == label);
-        mine.map(|(id, child)| (id.clone(), child.uid.clone())).collect()
+        mine.map(|(id, child)| (id.clone(), child.uid.to_string())).collect()
     }
 
     /// Workloads and pods of a stack.
     pub fn live(&self, key: &StackKey) -> Live {
         let label = key.label();
         let inner = self.read();
-        let mine = inner.workloads.iter().filter(|(id, _)| {
+        // A stack's workloads and pods are in its own namespace.
+        let mine = inner.workloads_of(&key.namespace).filter(|(id, _)| {
             inner.children.get(*id).is_some_and(|child| !child.deleted && child.stack.as_ref() == label)
         });
         let workloads = mine.map(|(id, facts)| {
@@ -212,8 +273,8 @@ impl LiveView {
             }
             (id.clone(), facts)
         });
-        let pods =
-            inner.pods.values().filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
+        let pods = inner.pods.get(&key.namespace).into_iter().flatten();
+        let pods = pods.filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
         Live { workloads: workloads.collect(), pods: pods.collect() }
     }
 }
@@ -228,9 +289,9 @@ impl Child {
         let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         Some(Self {
             stack: stack.as_str().into(),
-            uid: metadata.uid.clone().unwrap_or_default(),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             version: version_of(metadata),
-            owned: owned_fields(metadata),
+            owned: owned_fields(metadata).into(),
             other_manager: last.and_then(|entry| entry.manager.as_deref()).map(Into::into),
             deleted: false,
         })
@@ -261,68 +322,4 @@ fn names_controller(workload: &str, controller: &str) -> bool {
     controller
         .strip_prefix(workload)
         .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(|hash| !hash.contains('-')))
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
-    use serde_json::json;
-
-    use super::*;
-
-    fn metadata(version: &str, fields: serde_json::Value, by: &str) -> ObjectMeta {
-        let entry = |manager: &str, operation: &str, fields| ManagedFieldsEntry {
-            manager: Some(manager.into()),
-            operation: Some(operation.into()),
-            fields_v1: Some(FieldsV1(fields)),
-            ..ManagedFieldsEntry::default()
-        };
-        ObjectMeta {
-            uid: Some("u".into()),
-            resource_version: Some(version.into()),
-            labels: Some([(labels::STACK.to_owned(), "ns.s".to_owned())].into()),
-            managed_fields: Some(vec![
-                entry(labels::FIELD_MANAGER, "Apply", fields),
-                entry(by, "Update", json!({"f:status": {}})),
-            ]),
-            ..ObjectMeta::default()
-        }
-    }
-
-    fn id() -> ObjectId {
-        "Service/ns/a".parse().unwrap()
-    }
-
-    #[test]
-    fn i13_status_and_fields_of_others_are_no_drift() {
-        let view = LiveView::default();
-        assert!(view.fold_child(&id(), &metadata("1", json!({"f:spec": {"f:ports": {}}}), "kcm")));
-        assert!(!view.fold_child(&id(), &metadata("2", json!({"f:spec": {"f:ports": {}}}), "hpa")));
-        assert!(
-            view.fold_child(&id(), &metadata("3", json!({"f:spec": {}}), "kubectl-edit")),
-            "a field was taken from us"
-        );
-        assert_eq!(view.child(&id()).unwrap().other_manager.as_deref(), Some("kubectl-edit"));
-    }
-
-    #[test]
-    fn a_deleted_object_is_known_to_be_gone_as_long_as_its_stack_is_there() {
-        let view = LiveView::default();
-        let key = StackKey { namespace: "ns".into(), name: "s".into() };
-        view.learn_stack(&key);
-        assert_eq!(view.child(&id()), None, "not seen yet");
-        view.fold_child(&id(), &metadata("1", json!({}), "x"));
-        view.fold_deleted(&id(), 5);
-        let child = view.child(&id()).unwrap();
-        assert!(child.deleted && child.version == 5);
-        view.forget_stack(&key);
-        assert_eq!(view.child(&id()), None);
-    }
-
-    #[test]
-    fn a_replica_set_belongs_to_its_deployment_only() {
-        assert!(names_controller("s-mimir-querier", "s-mimir-querier"));
-        assert!(names_controller("s-mimir-query", "s-mimir-query-7f9c8d"));
-        assert!(!names_controller("s-mimir-query", "s-mimir-query-frontend-7f9c8d"));
-    }
 }

@@ -35,6 +35,9 @@ use crate::metrics::Metrics;
 /// A watch that heard nothing for this long, in seconds, is made anew; a dead connection is noticed by it.
 const WATCH_SECONDS: u32 = 120;
 
+/// Objects at once, where lists are not streamed.
+const PAGE: u32 = 50;
+
 /// What every watch needs.
 #[derive(Clone)]
 pub struct Watches {
@@ -54,6 +57,8 @@ pub struct Watches {
     pub stop: CancellationToken,
     /// Knows when every watch has its first list.
     pub synced: Arc<Synced>,
+    /// Take lists as streams of objects: a page of objects at once is most of the memory that a start needs.
+    pub streaming: bool,
 }
 
 /// Namespaces and names of objects.
@@ -128,7 +133,7 @@ impl Watches {
     }
 
     fn all() -> watcher::Config {
-        watcher::Config::default().timeout(WATCH_SECONDS).page_size(100)
+        watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
     }
 
     fn ours() -> watcher::Config {
@@ -160,7 +165,12 @@ impl Watches {
     {
         let mut names = Names::new();
         let mut first = true;
-        let mut events = watcher(api, config).default_backoff().boxed();
+        let mut streaming = self.streaming;
+        let start = |streaming| {
+            let config = if streaming { config.clone().streaming_lists() } else { config.clone() };
+            watcher(api.clone(), config).default_backoff().boxed()
+        };
+        let mut events = start(streaming);
         while let Some(event) = events.next().await {
             self.metrics.record_watch_event(what);
             match event {
@@ -177,7 +187,13 @@ impl Watches {
                 }
                 Ok(Event::Apply(object)) => apply(&object),
                 Ok(Event::Delete(object)) => gone(&object),
-                Err(error) => tracing::warn!(what, %error, "a watch failed and is made anew"),
+                Err(error) => {
+                    tracing::warn!(what, %error, "a watch failed and is made anew");
+                    if streaming && refuses_streams(&error) {
+                        streaming = false;
+                        events = start(streaming);
+                    }
+                }
             }
         }
     }
@@ -296,6 +312,14 @@ impl Watches {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         }
     }
+}
+
+/// The API server was told not to stream lists (its feature gate `WatchList`).
+fn refuses_streams(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) = error else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if matches!(status.code, 400 | 422))
 }
 
 fn id_of(kind: Kind, metadata: &ObjectMeta) -> ObjectId {
