@@ -51,6 +51,11 @@ impl Operator {
         let listen = any.of(Path::new("127.0.0.1"))?;
         let log = launch.dir.join(format!("operator-{number}.log"));
         let file = File::create(&log).of(&log)?;
+        let cache = launch.dir.join(format!("cache-{number}"));
+        if cache.exists() {
+            // Of an earlier run on the same sandbox.
+            std::fs::remove_dir_all(&cache).of(&cache)?;
+        }
         let mut command = Command::new(&launch.binary);
         command
             .arg("--helm")
@@ -59,7 +64,7 @@ impl Operator {
             .arg(&launch.charts)
             .args(["--chart-source", "bundled", "--lease-namespace", crate::world::SYSTEM])
             .arg("--cache-dir")
-            .arg(launch.dir.join(format!("cache-{number}")))
+            .arg(&cache)
             .args(["--log-format", "json", "--listen", &listen.to_string()])
             .env_clear()
             .env("KUBECONFIG", &launch.kubeconfig)
