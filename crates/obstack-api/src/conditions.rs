@@ -51,7 +51,13 @@ vocabulary! {
         PlanApplied: "The rendered objects are the live objects.",
         WorkloadsReady: "Every component is at its newest revision with all its pods ready.",
         DatasourcesReady: "The datasources are where Grafana's sidecar finds them.",
-        DisruptionProtected: "A disruption budget covers every component with more than one replica.",
+        QuotaSatisfied: "What the stack needs fits into every quota of its namespace.",
+        PolicyCompliant: "Every container of every live pod keeps to the resource policy.",
+        RingsHealthy: "Every member of the backends' own rings is active.",
+        DisruptionProtected: "A drain takes one pod of a component at a time, and none of a component that has none to spare.",
+        FaultTolerant: "Every component goes on with one of its pods lost.",
+        DriftFree: "Nobody else changed an object of the stack within the last ten minutes.",
+        Supported: "Every chart is inside its support and was tested with this operator.",
     }
 }
 
@@ -139,14 +145,92 @@ vocabulary! {
             => "Read `status.components`: each component that is not ready says why.",
         NoReadyReplicas: "A component has no ready pod."
             => "Read the condition `WorkloadsReady`.",
+        SecurityPolicyDenied: "The namespace's security rules (Pod Security, or OpenShift's SCC) refuse the pods."
+            => "Read which rule the message names. On OpenShift set `platform: OpenShift`; elsewhere lower the namespace's Pod Security level, or remove what breaks it from `patches`.",
+        LimitRangeDenied: "A LimitRange refuses the pods or claims."
+            => "Change the component's requests or limits to what the LimitRange allows, or change the LimitRange the message names.",
         PodsRefused: "The API server refuses to make pods."
-            => "Read the message: a Pod Security level, a webhook or a LimitRange refuses the pods.",
+            => "Read the message: a webhook or a rule of the API server refuses the pods.",
+        PVCPending: "A volume claim is not bound, so its pod cannot start."
+            => "Create the StorageClass the message names, set `storage.className` to one that exists, or see why its provisioner makes no volume.",
         Unschedulable: "No node takes a pod."
             => "Add nodes, or change nodeSelector, tolerations or requests; the message has the scheduler's own counts.",
+        NodeLost: "A pod's node no longer answers."
+            => "Bring the node back, or delete it from the cluster: only then does a StatefulSet replace the pod.",
+        Evicted: "A node evicted a pod because it ran out of something."
+            => "Give the node more of what the message names, or the component higher requests, so that it is placed where there is room.",
         ImagePullFailed: "A container's image cannot be pulled."
             => "Check the image's name and the registry's credentials and reachability.",
+        StorageUnreachable: "Pods do not start because the object store does not answer them."
+            => "Is the S3 service up, does its name resolve inside the cluster, does a NetworkPolicy let the pods through? Read the condition `StorageReady` too.",
+        BucketMissing: "Pods do not start because a bucket does not exist."
+            => "Read the condition `StorageReady`; with `objectStorage.buckets.create: true` the operator makes missing buckets.",
+        OOMKilled: "A container was killed because it used more memory than its limit."
+            => "Raise `resources.limits.memory` of the component the message names, or lower the load on it.",
         CrashLoop: "A container ends again and again."
             => "Read the last line in the message and the container's log.",
+        ProbeFailing: "A container runs, but its readiness or startup probe fails."
+            => "Read the probe's answer in the message and the container's log.",
+        DeadlineExceeded: "A pod has not become ready for fifteen minutes, and nothing says why."
+            => "Read the pod's log and its events; the message names the pod.",
+        VolumeExpansionUnsupported: "A volume claim cannot grow."
+            => "Set `allowVolumeExpansion: true` on the StorageClass the message names, or set `storage.size` back to what it was.",
+        RingUnhealthy: "A member of a backend's ring is not active or no longer reports."
+            => "Read the message: it names ring and member. A member that is gone for good is forgotten on the ring's own page.",
+        QuorumLost: "So many ring members are gone that the backend refuses writes or reads."
+            => "Bring the ingesters the message names back. A replication factor of 3 with three ingesters survives one.",
+        RingsActive: "Every ring member is active.",
+        RingsUnknown: "The rings could not be asked."
+            => "Let the operator reach the backends' Services, or allow it `get` on `services/proxy` and set `--rings proxy`.",
+        NoRings: "Nothing of this stack has a ring, or the operator runs with `--rings off`.",
+        QuotaFits: "What does not run yet fits into every quota.",
+        InsufficientQuota: "A ResourceQuota has too little left for what does not run yet."
+            => "Ask for the quota that `status.quota.suggestedHard` names, or lower the requests.",
+        QuotaRequiresCPULimits: "A ResourceQuota counts limits.cpu, so it refuses every pod without a CPU limit; the policy sets none."
+            => "Remove limits.cpu from the quota, or give it a scope that leaves these pods out, or set `resourcePolicy.cpuLimits: Allow` with a CPU limit on every component.",
+        LimitRangeConflict: "A LimitRange will change or refuse the stack's pods."
+            => "Take the rule the message names out of the LimitRange, or change the component's requests or limits to what it allows.",
+        QuotaUnreadable: "The operator may not read quotas."
+            => "Allow the operator `list` and `watch` on resourcequotas and limitranges in this namespace.",
+        PolicyKept: "Every container of every live pod keeps to the policy.",
+        CPULimitFromLimitRange: "A LimitRange of the namespace puts CPU limits on pods that have none."
+            => "Take `default.cpu` (and `max.cpu`) out of the LimitRange the message names; new pods are without it then.",
+        CPULimitFromWebhook: "Something at admission, such as a mutating webhook, puts CPU limits on pods."
+            => "Exclude the namespace from the webhook (`kubectl get mutatingwebhookconfigurations`).",
+        CPULimitByHand: "Somebody put a CPU limit on a running pod."
+            => "Delete the pod: its controller makes it without the limit.",
+        MissingRequest: "A container requests no CPU or no memory.",
+        MissingMemoryLimit: "An ingester or a store-gateway runs without a memory limit.",
+        UnexpectedMemoryLimit: "A container has a memory limit that the policy does not want."
+            => "The message says where it comes from: most often `default.memory` of a LimitRange.",
+        NotVerified: "No pod is there to look at yet.",
+        PolicyViolation: "A live pod breaks the resource policy; see the condition `PolicyCompliant`."
+            => "Read the condition `PolicyCompliant`.",
+        Tolerant: "Every component goes on with one of its pods lost.",
+        ReplicationFactorTooLow: "With this replication factor the loss of one ingester stops writes or hides data."
+            => "Set `replicationFactor: 3` with at least 3 ingesters.",
+        SingleReplica: "A component runs once: while its pod is gone, what it does stands still."
+            => "Expected for development; elsewhere give the component the message names more replicas.",
+        ZonesTooFew: "The pods of a component stand on too few nodes or zones to survive the loss of one."
+            => "Add nodes in another zone, or spread the pods.",
+        NoSlack: "A drain waits: a component has no pod to spare right now."
+            => "Read the message; most often a pod has to become ready again first.",
+        Unprotected: "A component with more than one replica has no disruption budget."
+            => "Set `disruption.podDisruptionBudgets: Auto`.",
+        NoDrift: "Nobody else changed an object of the stack.",
+        Repaired: "Somebody changed or deleted an object of the stack; it was put back."
+            => "Make the change in the spec instead. The message names who changed what.",
+        Contested: "Another manager changes the same field again and again; repairs are made less and less often."
+            => "Take the field out of the other manager's manifest; the message names both.",
+        AwaitingApproval: "A change waits for approval."
+            => "Read `status.plan`, then set `spec.changes.approvedPlan` to `status.plan.digest`.",
+        ApprovalStale: "`approvedPlan` names another plan than the one that waits."
+            => "Read `status.plan` again and approve its digest.",
+        InSupport: "Every chart is inside its support and was tested with this operator.",
+        ChartEndOfSupport: "A chart runs a version whose support has ended."
+            => "Move to a version of the catalog that is supported.",
+        UntestedVersion: "A chart version was not tested with this operator."
+            => "Use a version of the catalog, or test the stack's data path yourself.",
         DatasourcesNotReady: "The datasources are not in place; see the condition `DatasourcesReady`."
             => "Read the condition `DatasourcesReady`.",
         NamespaceMissing: "The namespace for the datasources does not exist."

@@ -3,11 +3,14 @@
 //! Nothing here talks to a cluster. [`schema::crd`] is the `CustomResourceDefinition` as it is installed.
 
 mod backend;
+mod changes;
 mod component;
 mod conditions;
 mod grafana;
 pub mod labels;
+mod policy;
 mod quantity;
+mod quota;
 pub mod rules;
 pub mod schema;
 mod stack;
@@ -15,10 +18,13 @@ mod status;
 mod storage;
 
 pub use backend::*;
+pub use changes::*;
 pub use component::*;
 pub use conditions::*;
 pub use grafana::*;
+pub use policy::*;
 pub use quantity::Quantity;
+pub use quota::*;
 pub use stack::*;
 pub use status::*;
 pub use storage::*;

@@ -89,6 +89,8 @@ fn complete(root: &mut Value) {
     for (field, default) in [
         ("resourcePolicy", json!({"cpuLimits": "Forbid", "memoryLimits": "IngestersAndStoreGateways"})),
         ("disruption", json!({"podDisruptionBudgets": "Auto"})),
+        ("quota", json!({"preflight": "Warn"})),
+        ("changes", json!({"approval": "Automatic"})),
     ] {
         if let Some(node) = node_mut(root, &["spec", field]) {
             node["default"] = default;
@@ -146,6 +148,8 @@ fn printer_columns() -> Value {
         column("CPU", ".status.requests.cpu", "string", 1),
         column("Memory", ".status.requests.memory", "string", 1),
         column("Storage", ".status.requests.storage", "string", 1),
+        column("Quota", ".status.summary.quota", "string", 1),
+        column("Policy", ".status.summary.policy", "string", 1),
         column("Versions", ".status.summary.versions", "string", 1),
         column("Message", ".status.conditions[?(@.type=='Ready')].message", "string", 1),
     ])

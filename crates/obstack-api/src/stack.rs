@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Grafana, Metrics, ObjectStorage, StackStatus, Traces};
+use crate::{Changes, Grafana, Metrics, ObjectStorage, Quota, StackStatus, Traces};
 
 /// One environment's telemetry backends: buckets, workloads, disruption budgets and datasources.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +42,12 @@ pub struct StackSpec {
     /// How the stack is protected while nodes are drained.
     #[serde(default)]
     pub disruption: Disruption,
+    /// Whether the stack fits into the namespace's quotas.
+    #[serde(default)]
+    pub quota: Quota,
+    /// Which changes wait for a person.
+    #[serde(default)]
+    pub changes: Changes,
     /// Traces, kept by Grafana Tempo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<Traces>,

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChartSource, ConditionStatus, ConditionType};
+use crate::{ChartSource, ConditionStatus, ConditionType, PlanStatus, PolicyStatus, QuotaStatus};
 
 /// What the operator has seen. Everything is about `observedGeneration` of the spec.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +42,15 @@ pub struct StackStatus {
     /// What all pods of the stack request together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestSums>,
+    /// How the stack fits into the namespace's quotas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaStatus>,
+    /// The resource policy, held against live pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyStatus>,
+    /// What carrying out the spec changes, or changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
     /// Advice that does not stop anything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
@@ -84,6 +93,12 @@ pub struct Summary {
     /// What runs, such as `tempo 2.10.8 mimir 3.1.2`.
     #[serde(default)]
     pub versions: String,
+    /// How the quotas stand, such as `cpu 2720m > 1370m`.
+    #[serde(default)]
+    pub quota: String,
+    /// How the policy stands on live pods, such as `9 ok, 0 cpu limits`.
+    #[serde(default)]
+    pub policy: String,
 }
 
 /// One component.
@@ -101,17 +116,26 @@ pub struct ComponentStatus {
     /// Pods that should run.
     #[serde(default)]
     pub desired: i32,
+    /// Pods that exist.
+    #[serde(default)]
+    pub created: i32,
     /// Pods at the newest revision.
     #[serde(default)]
     pub updated: i32,
     /// Ready pods.
     #[serde(default)]
     pub ready: i32,
+    /// Pods that may be lost at once while everything the component does goes on; absent where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerates_failures: Option<i32>,
     /// Image of the main container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// How it stands.
     pub state: ComponentState,
+    /// Why it is not ready, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why it is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

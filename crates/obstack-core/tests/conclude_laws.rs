@@ -7,10 +7,13 @@ mod common;
 use obstack_api::{ConditionStatus, ConditionType, Reason, StackStatus};
 use obstack_core::{
     assemble::PlannedComponent,
+    backends::role::Class,
     conclude::{Applied, BucketHealth, Fault, Followed, Situation, Verdict, conclude, holds},
     design::design,
-    health::{self, Live, PodFacts, Trouble, WorkloadFacts},
+    diagnose,
+    live::{Live, PodFacts, WorkloadFacts},
     names::StackKey,
+    need::PodNeed,
     violation::Violation,
 };
 use proptest::prelude::*;
@@ -56,6 +59,8 @@ fn component(
                 desired,
                 image: "i:1".into(),
                 protected: desired > 1,
+                class: Class::Other,
+                need: PodNeed::default(),
             };
             let facts = seen.map(|(generation, updated, ready, created)| WorkloadFacts {
                 generation: 5,
@@ -64,13 +69,15 @@ fn component(
                 updated: count - updated,
                 ready: count - ready,
                 created: count - created,
+                revision: String::new(),
                 refusal: trouble.map(|reason| format!("refused: {reason:?}")),
             });
             let pods = (0..desired).map(|pod| PodFacts {
                 name: format!("c{index}-{pod}"),
                 component: name.clone(),
                 ready: trouble.is_none() || pod > 0,
-                trouble: trouble.map(|reason| Trouble { reason, message: "trouble".into() }),
+                unscheduled: trouble.map(|reason| format!("trouble: {reason:?}")),
+                ..PodFacts::default()
             });
             (planned, facts, pods.collect())
         })
@@ -100,7 +107,7 @@ fn followed() -> impl Strategy<Value = Followed> {
                 report: report.clone(),
                 buckets: buckets.into_iter().enumerate().map(bucket).collect(),
                 applied,
-                components: health::of(&planned, &live),
+                components: diagnose::of(&planned, &live),
                 protected,
                 objects: planned.len(),
                 datasources_fault,

@@ -224,7 +224,8 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
         Err(invalid) => {
             let message = format!("cannot be read: {}; correct the object", invalid.error);
             let violations = vec![Violation::new(Reason::InvalidSpec, "spec", message)];
-            let situation = Situation::Invalid { violations, components: standing(&ctx, &key).await? };
+            let (components, aspects) = standing(&ctx, &key).await?;
+            let situation = Situation::Invalid { violations, components, aspects };
             let held =
                 publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;
             Ok(held.unwrap_or(BACKOFF_MAX * 10))

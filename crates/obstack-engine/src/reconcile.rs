@@ -1,12 +1,12 @@
 //! The reconcile, on one screen. Each step says whether it talks to anybody.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use obstack_api::{ConditionType, ObservabilityStack, Reason, StackStatus};
 use obstack_core::{
-    conclude::{Applied, BucketHealth, Fault, Followed, Situation},
+    conclude::{Applied, Aspects, BucketHealth, Fault, Followed, Situation},
     design::{Blueprint, design},
-    health::{self, ComponentHealth},
+    diagnose::{self, ComponentHealth},
     names::StackKey,
     valid::ValidStack,
     validate::validate,
@@ -37,8 +37,8 @@ pub async fn reconcile(
         return cleanup::finalize(ctx, key, &stack.metadata, Some(&stack.spec)).await;
     }
     if stack.spec.suspend {
-        let components = standing(ctx, key).await?;
-        let held = publish(ctx, key, stack, &Situation::Suspended { components }).await?;
+        let (components, aspects) = standing(ctx, key).await?;
+        let held = publish(ctx, key, stack, &Situation::Suspended { components, aspects }).await?;
         return Ok(held.unwrap_or(INVALID_AGAIN));
     }
     let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
@@ -46,8 +46,9 @@ pub async fn reconcile(
         // pure
         Ok(valid) => valid,
         Err(violations) => {
-            let components = standing(ctx, key).await?;
-            let held = publish(ctx, key, stack, &Situation::Invalid { violations, components }).await?;
+            let (components, aspects) = standing(ctx, key).await?;
+            let situation = Situation::Invalid { violations, components, aspects };
+            let held = publish(ctx, key, stack, &situation).await?;
             return Ok(held.unwrap_or(INVALID_AGAIN));
         }
     };
@@ -71,10 +72,14 @@ pub async fn reconcile(
     Ok(held.map_or(again, |held| held.min(again)))
 }
 
-/// How the components of the spec that was applied last stand.
-pub async fn standing(ctx: &Context, key: &StackKey) -> Result<Vec<ComponentHealth>, ClusterError> {
+/// How the components of the spec that was applied last stand, and what is seen of them besides.
+pub async fn standing(
+    ctx: &Context,
+    key: &StackKey,
+) -> Result<(Vec<ComponentHealth>, Aspects), ClusterError> {
     let stored = recall(ctx, key).await?;
-    Ok(health::of(&stored.inventory.components, &ctx.view.live(key)))
+    let components = diagnose::of(&stored.inventory.components, &ctx.view.live(key));
+    Ok((components, Aspects::new()))
 }
 
 /// Whether the status tells of the buckets of this very spec.
@@ -89,13 +94,16 @@ fn was_probed(stack: &ObservabilityStack) -> bool {
 }
 
 fn follow(ctx: &Context, valid: &ValidStack, blueprint: Blueprint, outcome: Outcome, look: Look) -> Followed {
-    let components = health::of(&outcome.components, &ctx.view.live(&valid.key));
-    let protected = outcome.components.iter().filter(|component| component.protected).count();
+    let components = diagnose::of(&outcome.components, &ctx.view.live(&valid.key));
     Followed {
         buckets: look.results.unwrap_or_else(|| unprobed(valid)),
         applied: outcome.applied,
         components,
-        protected: valid.budgets.then(|| u32::try_from(protected).unwrap_or(u32::MAX)),
+        aspects: Aspects::new(),
+        tolerates: BTreeMap::new(),
+        quota: None,
+        policy: None,
+        plan: None,
         sums: outcome.sums,
         objects: outcome.objects,
         datasources_fault: outcome.datasources_fault,

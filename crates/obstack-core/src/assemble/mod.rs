@@ -20,8 +20,10 @@ use serde_json::Value;
 pub(crate) use self::pods::CA_FILE;
 pub use self::sums::sums_of;
 use crate::{
+    backends::role::Class,
     design::Design,
     hash,
+    need::PodNeed,
     objects::{Kind, ObjectId},
     quantity::Sums,
 };
@@ -61,6 +63,12 @@ pub struct PlannedComponent {
     pub image: String,
     /// A disruption budget covers it.
     pub protected: bool,
+    /// How the resource policy treats it.
+    #[serde(default)]
+    pub class: Class,
+    /// What each of its pods needs.
+    #[serde(default)]
+    pub need: PodNeed,
 }
 
 /// Why rendered objects cannot become a plan. Each is mended in the spec or in the chart, not by trying again.
@@ -142,7 +150,7 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
     manifests.sort_by(|a, b| (a.id.kind.wave(), &a.id).cmp(&(b.id.kind.wave(), &b.id)));
     Ok(Plan {
         sums: manifests.iter().fold(Sums::default(), |sums, manifest| sums + sums_of(&manifest.body)),
-        components: manifests.iter().filter_map(|manifest| component(manifest, design.budgets)).collect(),
+        components: manifests.iter().filter_map(|manifest| component(manifest, design)).collect(),
         objects: manifests
             .into_iter()
             .map(|manifest| PlannedObject {
@@ -154,16 +162,20 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
     })
 }
 
-fn component(manifest: &Manifest, budgets: bool) -> Option<PlannedComponent> {
+fn component(manifest: &Manifest, design: &Design) -> Option<PlannedComponent> {
     let name = manifest.component.clone()?;
     let desired = replicas(&manifest.body);
     let image = manifest.body.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+    let mut workloads = design.releases.iter().flat_map(|release| &release.workloads);
+    let class = workloads.find(|workload| workload.component == name).map(|workload| workload.class);
     Some(PlannedComponent {
+        class: class.unwrap_or_default(),
+        need: PodNeed::of(&manifest.body),
         name,
         workload: manifest.id.clone(),
         desired,
         image: image.unwrap_or_default().to_owned(),
-        protected: budgets && desired > 1,
+        protected: design.budgets && desired > 1,
     })
 }
 

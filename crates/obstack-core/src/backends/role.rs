@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// How the resource policy treats a component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Class {
     /// Holds what is not flushed yet. Its memory grows with the load, so it has a limit.
     Ingester,
     /// Holds index headers in memory, so it has a limit.
     StoreGateway,
     /// Everything else: no memory limit.
+    #[default]
     Other,
 }
 

@@ -3,15 +3,16 @@
 use obstack_api::{
     ConditionStatus::{self, False, True, Unknown},
     ConditionType::{
-        self, Available, DatasourcesReady, DisruptionProtected, PlanApplied, Ready, Reconciling, SpecValid,
-        Stalled, StorageReady, WorkloadsReady,
+        self, Available, DatasourcesReady, DriftFree, FaultTolerant, PlanApplied, PolicyCompliant,
+        QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled, StorageReady, Supported,
+        WorkloadsReady,
     },
     Reason, StackStatus,
 };
 
-use super::{Applied, Fault, Followed, Situation};
+use super::{Applied, Aspects, Fault, Followed, Situation};
 use crate::{
-    health::{self, ComponentHealth},
+    diagnose::{self, ComponentHealth},
     violation::Violation,
 };
 
@@ -28,14 +29,42 @@ fn draft(type_: ConditionType, status: ConditionStatus, reason: Reason, message:
     Draft { type_, status, reason, message: message.into() }
 }
 
+/// Conditions that only following a spec can tell of.
+const FOLLOWED_ONLY: &[ConditionType] = &[QuotaSatisfied, RingsHealthy, FaultTolerant, DriftFree, Supported];
+
 /// The conditions, in the order of their documentation.
 pub(super) fn of(situation: &Situation, previous: &StackStatus) -> Vec<Draft> {
-    match situation {
-        Situation::Invalid { violations, components } => invalid(violations, components, previous),
-        Situation::Suspended { components } => suspended(components, previous),
+    let mut drafts = match situation {
+        Situation::Invalid { violations, components, aspects } => {
+            let mut drafts = invalid(violations, components);
+            drafts.extend(unlooked(previous, Reason::InvalidSpec, "not looked at while the spec has faults"));
+            drafts.extend(aspects_of(aspects));
+            drafts
+        }
+        Situation::Suspended { components, aspects } => {
+            let mut drafts = suspended(components, previous);
+            drafts.extend(unlooked(previous, Reason::Suspended, SUSPENDED));
+            drafts.extend(aspects_of(aspects));
+            drafts
+        }
         Situation::Terminating => terminating(previous),
         Situation::Followed(followed) => follow(followed),
-    }
+    };
+    drafts.sort_by_key(|draft| draft.type_);
+    drafts
+}
+
+fn aspects_of(aspects: &Aspects) -> impl Iterator<Item = Draft> {
+    let one = |(type_, finding): (&ConditionType, &crate::finding::Finding)| {
+        draft(*type_, finding.status, finding.reason, finding.message.clone())
+    };
+    aspects.iter().map(one)
+}
+
+/// Conditions that were told of while the spec was followed, and that nobody knows now.
+fn unlooked(previous: &StackStatus, reason: Reason, message: &str) -> Vec<Draft> {
+    let told = |type_: &&ConditionType| previous.conditions.iter().any(|before| before.type_ == **type_);
+    FOLLOWED_ONLY.iter().filter(told).map(|type_| draft(*type_, Unknown, reason, message)).collect()
 }
 
 /// Conditions that nothing new is known of stay as they were seen last.
@@ -52,7 +81,7 @@ fn kept(previous: &StackStatus, types: &[ConditionType]) -> Vec<Draft> {
 
 /// The spec has faults: what runs is left alone and may well go on serving, so it is still looked at. What can only
 /// be known by following the spec is not known.
-fn invalid(violations: &[Violation], components: &[ComponentHealth], previous: &StackStatus) -> Vec<Draft> {
+fn invalid(violations: &[Violation], components: &[ComponentHealth]) -> Vec<Draft> {
     let reason = violations.first().map_or(Reason::InvalidSpec, |first| first.reason);
     let list: Vec<_> = violations.iter().map(ToString::to_string).collect();
     let message = match list.len() {
@@ -60,9 +89,9 @@ fn invalid(violations: &[Violation], components: &[ComponentHealth], previous: &
         n => format!("{n} faults: {}", list.join("; ")),
     };
     let untold = "not looked at while the spec has faults";
-    let mut drafts = vec![
+    vec![
         draft(Ready, False, Reason::InvalidSpec, message.clone()),
-        available(components),
+        available(components, &Aspects::new()),
         draft(Reconciling, False, Reason::Blocked, "nothing was changed; waiting for a corrected spec"),
         draft(Stalled, True, Reason::InvalidSpec, message.clone()),
         draft(SpecValid, False, reason, message),
@@ -75,16 +104,16 @@ fn invalid(violations: &[Violation], components: &[ComponentHealth], previous: &
         ),
         workloads(components),
         draft(DatasourcesReady, Unknown, Reason::InvalidSpec, untold),
-    ];
-    drafts.extend(kept(previous, &[DisruptionProtected]));
-    drafts
+    ]
 }
 
+const SUSPENDED: &str = "spec.suspend is true: nothing is created, changed or repaired";
+
 fn suspended(components: &[ComponentHealth], previous: &StackStatus) -> Vec<Draft> {
-    let message = "spec.suspend is true: nothing is created, changed or repaired";
+    let message = SUSPENDED;
     let mut drafts = vec![
         draft(Ready, False, Reason::Suspended, message),
-        available(components),
+        available(components, &Aspects::new()),
         draft(Reconciling, False, Reason::Suspended, message),
         draft(Stalled, False, Reason::Suspended, message),
         draft(StorageReady, Unknown, Reason::Suspended, message),
@@ -92,7 +121,7 @@ fn suspended(components: &[ComponentHealth], previous: &StackStatus) -> Vec<Draf
         workloads(components),
         draft(DatasourcesReady, Unknown, Reason::Suspended, message),
     ];
-    drafts.extend(kept(previous, &[SpecValid, DisruptionProtected]));
+    drafts.extend(kept(previous, &[SpecValid]));
     drafts
 }
 
@@ -103,37 +132,35 @@ fn terminating(previous: &StackStatus) -> Vec<Draft> {
         draft(Reconciling, False, Reason::Terminating, message),
         draft(Stalled, False, Reason::Terminating, message),
     ];
-    let rest = [
-        Available,
-        SpecValid,
-        StorageReady,
-        PlanApplied,
-        WorkloadsReady,
-        DatasourcesReady,
-        DisruptionProtected,
-    ];
+    let said: Vec<_> = drafts.iter().map(|draft| draft.type_).collect();
+    let rest: Vec<_> = ConditionType::ALL.iter().copied().filter(|type_| !said.contains(type_)).collect();
     drafts.extend(kept(previous, &rest));
     drafts
 }
 
 fn follow(followed: &Followed) -> Vec<Draft> {
     let gates = [storage(followed), plan(followed), workloads(&followed.components), datasources(followed)];
-    let ready = ready(followed, &gates);
-    let stalled = stalled(followed, &gates);
-    let reconciling = match (ready.status == True, stalled.status == True) {
-        (true, _) => draft(Reconciling, False, Reason::Idle, "nothing is left to do"),
-        (_, true) => draft(Reconciling, False, Reason::Blocked, stalled.message.clone()),
+    let aspects: Vec<Draft> = aspects_of(&followed.aspects).collect();
+    let ready = ready(followed, &gates, &aspects);
+    let stalled = stalled(followed, &gates, &aspects);
+    let waits = gates.iter().find(|gate| {
+        matches!(gate.reason, Reason::AwaitingApproval | Reason::ApprovalStale) && gate.status == False
+    });
+    let reconciling = match (ready.status == True, stalled.status == True, waits) {
+        (true, _, _) => draft(Reconciling, False, Reason::Idle, "nothing is left to do"),
+        (_, true, _) => draft(Reconciling, False, Reason::Blocked, stalled.message.clone()),
+        (_, _, Some(gate)) => draft(Reconciling, False, gate.reason, gate.message.clone()),
         _ => draft(Reconciling, True, Reason::Progressing, ready.message.clone()),
     };
     let mut drafts = vec![
         ready,
-        available(&followed.components),
+        available(&followed.components, &followed.aspects),
         reconciling,
         stalled,
         draft(SpecValid, True, Reason::Valid, "the spec passes all checks"),
     ];
     drafts.extend(gates);
-    drafts.push(protection(followed));
+    drafts.extend(aspects);
     drafts
 }
 
@@ -173,8 +200,8 @@ fn plan(followed: &Followed) -> Draft {
 }
 
 fn workloads(components: &[ComponentHealth]) -> Draft {
-    match health::first_cause(components) {
-        Some(cause) => draft(WorkloadsReady, False, cause.reason, cause.message.clone()),
+    match diagnose::first_cause(components) {
+        Some(cause) => draft(WorkloadsReady, False, cause.reason, with_fix(cause.reason, &cause.message)),
         None if components.is_empty() => {
             draft(WorkloadsReady, False, Reason::RolloutInProgress, "no workload was applied yet")
         }
@@ -187,6 +214,11 @@ fn workloads(components: &[ComponentHealth]) -> Draft {
             draft(WorkloadsReady, True, Reason::AllReady, message)
         }
     }
+}
+
+/// A message and what to do, where a person has to act.
+fn with_fix(reason: Reason, message: &str) -> String {
+    reason.fix().map_or_else(|| message.to_owned(), |fix| format!("{}. {fix}", message.trim_end_matches('.')))
 }
 
 fn datasources(followed: &Followed) -> Draft {
@@ -212,33 +244,14 @@ fn datasources(followed: &Followed) -> Draft {
     }
 }
 
-fn protection(followed: &Followed) -> Draft {
-    match (followed.protected, &followed.applied) {
-        (None, _) => draft(
-            DisruptionProtected,
-            False,
-            Reason::Disabled,
-            "spec.disruption.podDisruptionBudgets is Disabled",
-        ),
-        (Some(0), Applied::All) => draft(
-            DisruptionProtected,
-            True,
-            Reason::NothingToProtect,
-            "no component has more than one replica",
-        ),
-        (Some(n), Applied::All) => draft(
-            DisruptionProtected,
-            True,
-            Reason::Protected,
-            format!("{n} components have a disruption budget of one pod"),
-        ),
-        _ => draft(DisruptionProtected, Unknown, Reason::Applying, "the budgets are applied with the rest"),
-    }
-}
-
-/// Ready falls with the first gate that does not hold, and says its cause.
-fn ready(followed: &Followed, gates: &[Draft]) -> Draft {
-    let Some(gate) = gates.iter().find(|gate| gate.status != True) else {
+/// Ready falls with the first gate that does not hold, and says its cause. What is proved on live pods and in rings
+/// makes it fall when it is broken; that nobody could look is said by its own condition.
+fn ready(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
+    let proved = aspects
+        .iter()
+        .filter(|aspect| matches!(aspect.type_, PolicyCompliant | RingsHealthy) && aspect.status == False);
+    let mut gates = gates.iter().filter(|gate| gate.status != True).chain(proved);
+    let Some(gate) = gates.next() else {
         let pods: i32 = followed.components.iter().map(|component| component.status.desired).sum();
         return draft(
             Ready,
@@ -256,12 +269,21 @@ fn ready(followed: &Followed, gates: &[Draft]) -> Draft {
             gate.reason
         }
         WorkloadsReady => Reason::ComponentsNotReady,
+        PolicyCompliant => Reason::PolicyViolation,
         _ => gate.reason,
     };
-    draft(Ready, False, reason, gate.message.clone())
+    let cause = if matches!(reason, Reason::ComponentsNotReady | Reason::PolicyViolation) {
+        format!("{}: {}", gate.reason, gate.message)
+    } else {
+        gate.message.clone()
+    };
+    draft(Ready, False, reason, cause)
 }
 
-fn available(components: &[ComponentHealth]) -> Draft {
+fn available(components: &[ComponentHealth], aspects: &Aspects) -> Draft {
+    if let Some(lost) = aspects.get(&RingsHealthy).filter(|rings| rings.reason == Reason::QuorumLost) {
+        return draft(Available, False, Reason::QuorumLost, lost.message.clone());
+    }
     let missing: Vec<_> = components.iter().filter(|component| !component.available).collect();
     match missing.first() {
         _ if components.is_empty() => {
@@ -281,7 +303,7 @@ fn available(components: &[ComponentHealth]) -> Draft {
 }
 
 /// Faults that no waiting mends.
-fn stalled(followed: &Followed, gates: &[Draft]) -> Draft {
+fn stalled(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
     let hopeless = |gate: &&Draft| {
         gate.status == False
             && matches!(
@@ -304,11 +326,24 @@ fn stalled(followed: &Followed, gates: &[Draft]) -> Draft {
                     | Reason::ApplyRejected
                     | Reason::FieldConflict
                     | Reason::QuotaExceeded
+                    | Reason::SecurityPolicyDenied
+                    | Reason::LimitRangeDenied
                     | Reason::PodsRefused
+                    | Reason::ImagePullFailed
+                    | Reason::SecretMissing
+                    | Reason::SecretKeyMissing
+                    | Reason::DeadlineExceeded
+                    | Reason::VolumeExpansionUnsupported
+                    | Reason::Contested
                     | Reason::NamespaceMissing
             )
     };
-    match gates.iter().find(hopeless) {
+    let broken = |aspect: &&Draft| {
+        aspect.status == False
+            && (aspect.type_ == PolicyCompliant
+                || (aspect.type_ == DriftFree && aspect.reason == Reason::Contested))
+    };
+    match gates.iter().find(hopeless).or_else(|| aspects.iter().find(broken)) {
         Some(gate) => draft(Stalled, True, gate.reason, gate.message.clone()),
         None => match &followed.datasources_fault {
             Some(Fault { reason: Reason::NamespaceMissing, message }) => {

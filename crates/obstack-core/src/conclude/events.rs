@@ -24,7 +24,12 @@ const SPOKEN: &[ConditionType] = &[
     ConditionType::SpecValid,
     ConditionType::StorageReady,
     ConditionType::PlanApplied,
+    ConditionType::WorkloadsReady,
     ConditionType::DatasourcesReady,
+    ConditionType::QuotaSatisfied,
+    ConditionType::PolicyCompliant,
+    ConditionType::RingsHealthy,
+    ConditionType::DriftFree,
 ];
 
 /// The events between two statuses.
@@ -48,6 +53,12 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
                 | Reason::Pending
                 | Reason::StorageNotReady
                 | Reason::NoReadyReplicas
+                | Reason::ComponentsNotReady
+                | Reason::PolicyViolation
+                | Reason::Repaired
+                | Reason::NotVerified
+                | Reason::RingsUnknown
+                | Reason::QuotaUnreadable
                 | Reason::CreatingBuckets
         );
         if !changed || (good && !news) || (!good && calm) || events.iter().any(|event| event.reason == reason)

@@ -1,17 +1,21 @@
 //! From what happened to what is said: conditions, component table, events. Pure: time is an argument.
 
+mod bounds;
 mod conditions;
 mod events;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use obstack_api::{
-    BucketState, BucketStatus, ComponentState, ComponentStatus, Condition, ConditionStatus, InventoryStatus,
-    Reason, RequestSums, StackStatus,
+    BucketState, BucketStatus, ComponentState, ComponentStatus, Condition, ConditionStatus, ConditionType,
+    InventoryStatus, PlanStatus, PolicyStatus, QuotaStatus, Reason, RequestSums, StackStatus,
 };
 
 pub use self::events::{EventIntent, drift_event};
-use crate::{design::Report, health::ComponentHealth, names::StackKey, quantity::Sums, violation::Violation};
+use crate::{
+    design::Report, diagnose::ComponentHealth, finding::Finding, names::StackKey, quantity::Sums,
+    violation::Violation,
+};
 
 /// What happened in a reconcile.
 #[derive(Clone, Debug)]
@@ -22,17 +26,24 @@ pub enum Situation {
         violations: Vec<Violation>,
         /// How the components of the last good spec stand.
         components: Vec<ComponentHealth>,
+        /// What is seen of them besides.
+        aspects: Aspects,
     },
     /// `spec.suspend` is true. Nothing was changed; what runs is still looked at.
     Suspended {
         /// How the components stand.
         components: Vec<ComponentHealth>,
+        /// What is seen of them besides.
+        aspects: Aspects,
     },
     /// The stack, or its namespace, is being deleted.
     Terminating,
     /// The spec was followed as far as the world let it.
     Followed(Box<Followed>),
 }
+
+/// What conditions beside the gates of Ready say. One that is absent is not spoken of.
+pub type Aspects = BTreeMap<ConditionType, Finding>;
 
 /// How far the spec was followed.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +56,16 @@ pub struct Followed {
     pub applied: Applied,
     /// How the components stand.
     pub components: Vec<ComponentHealth>,
-    /// Every component with more than one replica has a budget; `None` when budgets are switched off.
-    pub protected: Option<u32>,
+    /// What else is seen: quotas, policy, rings, budgets, tolerance, drift, support.
+    pub aspects: Aspects,
+    /// Pods of each component that may be lost at once, by component.
+    pub tolerates: BTreeMap<String, i32>,
+    /// How the stack fits into quotas, and the same in words.
+    pub quota: Option<(QuotaStatus, String)>,
+    /// The policy on live pods, and the same in words.
+    pub policy: Option<(PolicyStatus, String)>,
+    /// What carrying the spec out changes, or changed last.
+    pub plan: Option<PlanStatus>,
     /// What all pods request together.
     pub sums: Sums,
     /// How many objects the stack has.
@@ -126,7 +145,7 @@ pub fn conclude(
     let mut status = StackStatus { observed_generation: Some(generation), conditions, ..previous.clone() };
     match situation {
         Situation::Followed(followed) => describe(&mut status, followed, key),
-        Situation::Invalid { components, .. } | Situation::Suspended { components } => {
+        Situation::Invalid { components, .. } | Situation::Suspended { components, .. } => {
             let answered =
                 status.components.iter().filter(|c| c.state == ComponentState::NotProvidedByBackend);
             let answered: Vec<_> = answered.cloned().collect();
@@ -134,6 +153,7 @@ pub fn conclude(
         }
         Situation::Terminating => {}
     }
+    bounds::keep(&mut status);
     Verdict { events: events::of(previous, &status), status }
 }
 
@@ -151,7 +171,18 @@ fn tabulate(status: &mut StackStatus, components: &[ComponentHealth], answered: 
 fn describe(status: &mut StackStatus, followed: &Followed, key: &StackKey) {
     let report = &followed.report;
     tabulate(status, &followed.components, &report.not_provided);
-    status.summary.get_or_insert_default().versions = versions(report);
+    for component in &mut status.components {
+        component.tolerates_failures = followed.tolerates.get(&component.name).copied();
+    }
+    let summary = status.summary.get_or_insert_default();
+    summary.versions = versions(report);
+    summary.quota = followed.quota.as_ref().map(|(_, words)| words.clone()).unwrap_or_default();
+    summary.policy = followed.policy.as_ref().map(|(_, words)| words.clone()).unwrap_or_default();
+    status.quota = followed.quota.as_ref().map(|(quota, _)| quota.clone());
+    status.policy = followed.policy.as_ref().map(|(policy, _)| policy.clone());
+    if followed.plan.is_some() {
+        status.plan.clone_from(&followed.plan);
+    }
     status.buckets = followed
         .buckets
         .iter()

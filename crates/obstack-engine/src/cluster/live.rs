@@ -3,11 +3,13 @@
 //! Objects themselves are not kept: of a Service only its uid, its version and a hash of the fields we own stay, of a
 //! pod only whether it is ready and what troubles it.
 
+mod room;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, RwLock, RwLockReadGuard},
 };
 
@@ -16,13 +18,16 @@ use kube::api::ObjectMeta;
 use obstack_api::labels;
 use obstack_core::{
     hash,
-    health::{Live, PodFacts, WorkloadFacts},
+    live::{
+        BudgetFacts, ClaimFacts, ClassFacts, LimitRangeFacts, Live, NodeFacts, PodFacts, QuotaFacts,
+        ResourceFacts, WorkloadFacts,
+    },
     names::StackKey,
     objects::ObjectId,
 };
 
-/// Refusals that are kept before those of other people's controllers are dropped.
-const REFUSALS_MAX: usize = 1024;
+pub use self::room::Part;
+use self::{room::Room, words::Words};
 
 /// An object of a stack as the watches know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +58,23 @@ struct Inner {
     children: HashMap<ObjectId, Child>,
     /// By namespace, so that a look at one stack does not pass over all.
     workloads: HashMap<String, HashMap<ObjectId, WorkloadFacts>>,
-    /// By namespace, with the label of the stack.
-    pods: HashMap<String, Vec<(Arc<str>, PodFacts)>>,
+    /// By namespace.
+    pods: HashMap<String, Vec<KnownPod>>,
+    budgets: HashMap<ObjectId, BudgetFacts>,
+    room: Room,
+    words: Words,
     /// Labels and managers, which many objects share.
     names: HashSet<Arc<str>>,
-    /// Why a controller could not make pods, by namespace and name of the controller's object.
-    refusals: HashMap<(String, String), String>,
+    /// Resources of containers, which the pods of a workload share.
+    resources: HashSet<Arc<ResourceFacts>>,
+}
+
+/// A pod, with the label of its stack.
+#[derive(Debug)]
+struct KnownPod {
+    stack: Arc<str>,
+    uid: Box<str>,
+    facts: PodFacts,
 }
 
 impl Inner {
@@ -76,7 +92,38 @@ impl Inner {
         name
     }
 
+    /// The one copy of a container's resources.
+    fn shared_resources(&mut self, resources: &Arc<ResourceFacts>) -> Arc<ResourceFacts> {
+        if let Some(known) = self.resources.get(resources) {
+            return Arc::clone(known);
+        }
+        if self.resources.len() == self.resources.capacity() {
+            self.resources.retain(|resources| Arc::strong_count(resources) > 1);
+        }
+        self.resources.insert(Arc::clone(resources));
+        Arc::clone(resources)
+    }
+
+    /// Stacks of a namespace.
+    fn stacks_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a StackKey> {
+        self.stacks.values().filter(move |key| key.namespace == namespace)
+    }
+
+    /// Hears a controller or a kubelet.
+    fn hear(&mut self, namespace: &str, kind: &str, name: &str, uid: &str, said: (&str, &str)) -> bool {
+        let Self { words, workloads, pods, .. } = self;
+        let known = |namespace: &str, (kind, name): &(String, String)| match kind.as_str() {
+            "Pod" => pods.get(namespace).is_some_and(|pods| pods.iter().any(|pod| pod.facts.name == *name)),
+            "PersistentVolumeClaim" => workloads.contains_key(namespace),
+            _ => workloads
+                .get(namespace)
+                .is_some_and(|known| known.keys().any(|id| names_controller(&id.name, name))),
+        };
+        words.hear(namespace, (kind.to_owned(), name.to_owned()), uid, said, &known)
+    }
+
     fn forget_workload(&mut self, id: &ObjectId) {
+        self.budgets.remove(id);
         if let Some(workloads) = self.workloads.get_mut(&id.namespace) {
             workloads.remove(id);
             if workloads.is_empty() {
@@ -119,13 +166,6 @@ impl LiveView {
     /// The stack that a label names.
     pub fn stack_of(&self, label: &str) -> Option<StackKey> {
         self.read().stacks.get(label).cloned()
-    }
-
-    /// The stack whose workload or replica set has a name, for events about it.
-    pub fn stack_of_controller(&self, namespace: &str, name: &str) -> Option<StackKey> {
-        let inner = self.read();
-        let (child, _) = inner.workloads_of(namespace).find(|(id, _)| names_controller(&id.name, name))?;
-        inner.stacks.get(inner.children.get(child)?.stack.as_ref()).cloned()
     }
 
     /// Takes in an object as it is now. Returns whether what we own of it changed.
@@ -183,8 +223,8 @@ impl LiveView {
         let mut inner = self.write();
         if facts.created >= facts.replicas {
             // It can make pods again: what it said before is over.
-            inner.refusals.retain(|(namespace, name), _| {
-                *namespace != id.namespace || !names_controller(&id.name, name)
+            inner.words.forget(&id.namespace, |kind, name| {
+                is_controller(kind) && names_controller(&id.name, name)
             });
         }
         let workloads = inner.workloads.entry(id.namespace.clone()).or_default();
@@ -192,24 +232,38 @@ impl LiveView {
         before.is_none_or(|before| before != *facts)
     }
 
+    /// Takes in a budget's numbers. Returns whether they changed.
+    pub fn fold_budget(&self, id: &ObjectId, facts: &BudgetFacts) -> bool {
+        self.write().budgets.insert(id.clone(), facts.clone()).as_ref() != Some(facts)
+    }
+
     /// Takes in a pod. Returns whether anything that matters changed.
-    pub fn fold_pod(&self, namespace: &str, stack: &str, pod: &PodFacts) -> bool {
+    pub fn fold_pod(&self, namespace: &str, stack: &str, uid: &str, mut facts: PodFacts) -> bool {
         let mut inner = self.write();
         let stack = inner.shared(stack);
-        let pods = inner.pods.entry(namespace.to_owned()).or_default();
-        if let Some(known) = pods.iter_mut().find(|(_, known)| known.name == pod.name) {
-            let (_, before) = std::mem::replace(known, (stack, pod.clone()));
-            return before != *pod;
+        for container in &mut facts.containers {
+            container.resources = inner.shared_resources(&container.resources);
         }
-        pods.push((stack, pod.clone()));
-        true
+        if facts.ready {
+            // What was said before it became ready is over.
+            inner.words.forget(namespace, |kind, name| kind == "Pod" && name == facts.name);
+        }
+        let pods = inner.pods.entry(namespace.to_owned()).or_default();
+        let Some(known) = pods.iter_mut().find(|known| known.facts.name == facts.name) else {
+            pods.push(KnownPod { stack, uid: uid.into(), facts });
+            return true;
+        };
+        let news = known.facts != facts || known.uid.as_ref() != uid;
+        *known = KnownPod { stack, uid: uid.into(), facts };
+        news
     }
 
     /// Takes in that a pod is gone.
     pub fn fold_pod_deleted(&self, namespace: &str, name: &str) {
         let mut inner = self.write();
+        inner.words.forget(namespace, |kind, of| kind == "Pod" && of == name);
         let Some(pods) = inner.pods.get_mut(namespace) else { return };
-        pods.retain(|(_, pod)| pod.name != name);
+        pods.retain(|pod| pod.facts.name != name);
         if pods.is_empty() {
             inner.pods.remove(namespace);
         }
@@ -218,22 +272,94 @@ impl LiveView {
     /// After a new list of pods: what is not in it is gone.
     pub fn fold_pod_relist(&self, listed: &dyn Fn(&str, &str) -> Option<bool>) {
         self.write().pods.retain(|namespace, pods| {
-            pods.retain(|(_, pod)| listed(namespace, &pod.name) != Some(false));
+            pods.retain(|pod| listed(namespace, &pod.facts.name) != Some(false));
             !pods.is_empty()
         });
     }
 
-    /// Takes in why a controller could not make pods. It may come before the controller's own object does.
-    pub fn fold_refusal(&self, namespace: &str, controller: &str, message: &str) {
+    /// Hears what a controller or a kubelet says of an object. It may come before the object itself does. Gives the
+    /// stack to look at when it is news.
+    pub fn hear(&self, namespace: &str, kind: &str, name: &str, uid: &str, said: (&str, &str)) -> Vec<StackKey> {
         let mut inner = self.write();
-        if inner.refusals.len() >= REFUSALS_MAX {
-            let Inner { refusals, workloads, .. } = &mut *inner;
-            refusals.retain(|(namespace, name), _| {
-                let mut known = workloads.get(namespace).into_iter().flat_map(HashMap::keys);
-                known.any(|id| names_controller(&id.name, name))
-            });
+        if !inner.hear(namespace, kind, name, uid, said) {
+            return Vec::new();
         }
-        inner.refusals.insert((namespace.to_owned(), controller.to_owned()), message.to_owned());
+        match kind {
+            "Pod" => {
+                let pods = inner.pods.get(namespace).into_iter().flatten();
+                let stack = pods.filter(|pod| pod.facts.name == name).map(|pod| pod.stack.as_ref()).next();
+                stack.and_then(|stack| inner.stacks.get(stack)).cloned().into_iter().collect()
+            }
+            "PersistentVolumeClaim" => inner.stacks_in(namespace).cloned().collect(),
+            _ => {
+                let mut children = inner.workloads_of(namespace);
+                let child = children.find(|(id, _)| names_controller(&id.name, name)).map(|(id, _)| id);
+                let stack = child.and_then(|child| inner.children.get(child)).map(|child| &child.stack);
+                stack.and_then(|stack| inner.stacks.get(stack.as_ref())).cloned().into_iter().collect()
+            }
+        }
+    }
+
+    /// Learns whether something of the room may be read. Gives the stacks that it matters to.
+    pub fn open(&self, part: Part, scope: Option<&str>, open: bool) -> Vec<StackKey> {
+        let mut inner = self.write();
+        if !inner.room.open(part, scope, open) {
+            return Vec::new();
+        }
+        let in_scope = |key: &&StackKey| scope.is_none_or(|scope| scope == key.namespace);
+        inner.stacks.values().filter(in_scope).cloned().collect()
+    }
+
+    /// Takes in a volume claim. Gives the stacks of its namespace when it is news.
+    pub fn fold_claim(&self, namespace: &str, facts: ClaimFacts) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let news = inner.room.put_claim(namespace, facts);
+        inner.stacks_in(namespace).filter(|_| news).cloned().collect()
+    }
+
+    /// Takes in a quota. Gives the stacks of its namespace when it is news.
+    pub fn fold_quota(&self, namespace: &str, facts: QuotaFacts) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let news = inner.room.put_quota(namespace, facts);
+        inner.stacks_in(namespace).filter(|_| news).cloned().collect()
+    }
+
+    /// Takes in a limit range. Gives the stacks of its namespace when it is news.
+    pub fn fold_limit_range(&self, namespace: &str, facts: LimitRangeFacts) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let news = inner.room.put_limit_range(namespace, facts);
+        inner.stacks_in(namespace).filter(|_| news).cloned().collect()
+    }
+
+    /// Takes in a node. Gives the stacks with pods on it when it is news.
+    pub fn fold_node(&self, name: &str, facts: NodeFacts) -> Vec<StackKey> {
+        let mut inner = self.write();
+        if !inner.room.put_node(name, facts) {
+            return Vec::new();
+        }
+        let on_it = inner.pods.values().flatten().filter(|pod| pod.facts.node == name);
+        let stacks: HashSet<_> = on_it.map(|pod| pod.stack.as_ref()).collect();
+        stacks.into_iter().filter_map(|stack| inner.stacks.get(stack)).cloned().collect()
+    }
+
+    /// Takes in a storage class. Gives all stacks when it is news.
+    pub fn fold_class(&self, name: &str, facts: ClassFacts) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let news = inner.room.put_class(name, facts);
+        inner.stacks.values().filter(|_| news).cloned().collect()
+    }
+
+    /// Takes in that something of the room is gone. Gives the stacks that it matters to.
+    pub fn fold_room_deleted(&self, part: Part, namespace: &str, name: &str) -> Vec<StackKey> {
+        let mut inner = self.write();
+        let news = inner.room.remove(part, namespace, name);
+        let near = |key: &&StackKey| news && (namespace.is_empty() || namespace == key.namespace);
+        inner.stacks.values().filter(near).cloned().collect()
+    }
+
+    /// After a new list of something of the room: what is not in it is gone.
+    pub fn fold_room_relist(&self, part: Part, listed: &dyn Fn(&str, &str) -> Option<bool>) {
+        self.write().room.relist(part, listed);
     }
 
     /// An object as the watches know it, gone or not.
@@ -262,20 +388,45 @@ impl LiveView {
         let mine = inner.workloads_of(&key.namespace).filter(|(id, _)| {
             inner.children.get(*id).is_some_and(|child| !child.deleted && child.stack.as_ref() == label)
         });
-        let workloads = mine.map(|(id, facts)| {
-            let mut facts = facts.clone();
-            if facts.refusal.is_none() {
-                let refusal = inner
-                    .refusals
-                    .iter()
-                    .find(|((ns, name), _)| *ns == id.namespace && names_controller(&id.name, name));
-                facts.refusal = refusal.map(|(_, message)| message.clone());
-            }
-            (id.clone(), facts)
-        });
+        let workloads: BTreeMap<_, _> = mine
+            .map(|(id, facts)| {
+                let mut facts = facts.clone();
+                if facts.refusal.is_none() {
+                    facts.refusal = inner.words.find(&id.namespace, "FailedCreate", |kind, name| {
+                        is_controller(kind) && names_controller(&id.name, name)
+                    });
+                }
+                (id.clone(), facts)
+            })
+            .collect();
         let pods = inner.pods.get(&key.namespace).into_iter().flatten();
-        let pods = pods.filter(|(stack, _)| stack.as_ref() == label).map(|(_, pod)| pod.clone());
-        Live { workloads: workloads.collect(), pods: pods.collect() }
+        let pods = pods.filter(|pod| pod.stack.as_ref() == label).map(|pod| {
+            let mut facts = pod.facts.clone();
+            if !facts.ready {
+                let subject = ("Pod".to_owned(), facts.name.clone());
+                facts.warnings = inner.words.of(&key.namespace, &subject, &pod.uid);
+            }
+            facts
+        });
+        let mut claims = inner.room.claims_of(&key.namespace, workloads.keys().map(|id| id.name.as_str()));
+        for claim in claims.iter_mut().flatten().filter(|claim| claim.phase != "Bound") {
+            let subject = ("PersistentVolumeClaim".to_owned(), claim.name.clone());
+            claim.said = inner.words.last_of(&key.namespace, &subject);
+        }
+        let budgets = inner.budgets.iter().filter(|(id, _)| {
+            let child = inner.children.get(*id);
+            child.is_some_and(|child| !child.deleted && child.stack.as_ref() == label)
+        });
+        Live {
+            pods: pods.collect(),
+            workloads,
+            claims,
+            budgets: budgets.map(|(id, facts)| (id.name.clone(), facts.clone())).collect(),
+            quotas: inner.room.quotas(&key.namespace),
+            limit_ranges: inner.room.limit_ranges(&key.namespace),
+            nodes: inner.room.nodes(),
+            classes: inner.room.classes(),
+        }
     }
 }
 
@@ -315,6 +466,11 @@ fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(labels::FIELD_MANAGER)
         && entry.operation.as_deref() == Some("Apply")
         && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
+/// Whether a kind is one of those that make pods.
+fn is_controller(kind: &str) -> bool {
+    matches!(kind, "StatefulSet" | "ReplicaSet" | "Deployment")
 }
 
 /// Whether a controller's name is the workload's, or its replica set's (`NAME-<hash>`).

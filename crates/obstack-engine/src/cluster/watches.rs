@@ -1,5 +1,7 @@
 //! The watches that feed the live view: one a kind for all stacks, whatever their number.
 
+mod room;
+
 use std::{
     collections::HashSet,
     fmt::Debug,
@@ -35,6 +37,25 @@ use crate::metrics::Metrics;
 /// A watch that heard nothing for this long, in seconds, is made anew; a dead connection is noticed by it.
 const WATCH_SECONDS: u32 = 120;
 
+/// Reasons of events that tell why a pod or a claim is not there or not ready.
+const TELLING: &[&str] = &[
+    "FailedCreate",
+    "Failed",
+    "BackOff",
+    "InspectFailed",
+    "Unhealthy",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedCreatePodSandBox",
+    "NodeNotReady",
+    "ProvisioningFailed",
+    "FailedBinding",
+    "WaitForFirstConsumer",
+    "WaitForPodScheduled",
+    "ExternalProvisioning",
+    "VolumeResizeFailed",
+];
+
 /// Objects at once, where lists are not streamed.
 const PAGE: u32 = 50;
 
@@ -63,6 +84,14 @@ pub struct Watches {
 
 /// Namespaces and names of objects.
 type Names = HashSet<(String, String)>;
+
+/// How a watch is followed.
+struct Course {
+    /// It has no list yet.
+    first: bool,
+    /// It ends when the operator may not read any more.
+    until_forbidden: bool,
+}
 
 /// Knows when every watch has its first list.
 #[derive(Debug, Default)]
@@ -109,16 +138,20 @@ impl Watches {
         };
         for scope in scopes {
             for kind in Kind::ALL.iter().copied() {
-                if kind.is_workload() {
-                    self.spawn(self.clone().workloads(kind, scope.clone()));
+                if kind.is_workload() || kind == Kind::PodDisruptionBudget {
+                    self.spawn(self.clone().counted(kind, scope.clone()));
                 } else {
                     self.spawn(self.clone().metadata(kind, scope.clone()));
                 }
             }
             self.spawn(self.clone().pods(scope.clone()));
             self.spawn(self.clone().named_secrets(scope.clone()));
-            self.spawn(self.clone().refusals(scope));
+            self.spawn(self.clone().words("type=Warning,involvedObject.kind!=PersistentVolumeClaim", scope.clone()));
+            // Some of what is said of claims is no warning, and yet the only word on why one is not bound.
+            self.spawn(self.clone().words("involvedObject.kind=PersistentVolumeClaim", scope.clone()));
+            self.room_of(scope.as_deref());
         }
+        self.room();
     }
 
     fn spawn(&self, watch: impl Future<Output = ()> + Send + 'static) {
@@ -151,12 +184,28 @@ impl Watches {
         self.trigger(label.and_then(|label| self.view.stack_of(label)));
     }
 
-    /// Follows one watch: `apply` gets each object as it is, `gone` each that was deleted, and `relisted` the names of
-    /// all there are after each full list. Never ends: a watch that fails is made anew, with back-off.
+    /// Follows one watch for ever; see [`follow_as`](Self::follow_as).
     async fn follow<K>(
         &self,
         what: &'static str,
+        source: (Api<K>, watcher::Config),
+        apply: impl Fn(&K),
+        gone: impl Fn(&K),
+        relisted: impl Fn(&Names),
+    ) where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut course = Course { first: true, until_forbidden: false };
+        self.follow_as(what, source, &mut course, apply, gone, relisted).await;
+    }
+
+    /// Follows one watch: `apply` gets each object as it is, `gone` each that was deleted, and `relisted` the names of
+    /// all there are after each full list. A watch that fails is made anew, with back-off.
+    async fn follow_as<K>(
+        &self,
+        what: &'static str,
         (api, config): (Api<K>, watcher::Config),
+        course: &mut Course,
         apply: impl Fn(&K),
         gone: impl Fn(&K),
         relisted: impl Fn(&Names),
@@ -164,7 +213,6 @@ impl Watches {
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         let mut names = Names::new();
-        let mut first = true;
         let mut streaming = self.streaming;
         let start = |streaming| {
             let config = if streaming { config.clone().streaming_lists() } else { config.clone() };
@@ -181,12 +229,14 @@ impl Watches {
                 }
                 Ok(Event::InitDone) => {
                     relisted(&std::mem::take(&mut names));
-                    if std::mem::take(&mut first) {
-                        self.synced.arrived();
-                    }
+                    self.arrived(course);
                 }
                 Ok(Event::Apply(object)) => apply(&object),
                 Ok(Event::Delete(object)) => gone(&object),
+                Err(error) if course.until_forbidden && is_forbidden(&error) => {
+                    self.arrived(course);
+                    return;
+                }
                 Err(error) => {
                     tracing::warn!(what, %error, "a watch failed and is made anew");
                     if streaming && refuses_streams(&error) {
@@ -195,6 +245,12 @@ impl Watches {
                     }
                 }
             }
+        }
+    }
+
+    fn arrived(&self, course: &mut Course) {
+        if std::mem::take(&mut course.first) {
+            self.synced.arrived();
         }
     }
 
@@ -211,13 +267,13 @@ impl Watches {
         .await;
     }
 
-    /// Workloads: their numbers matter beside their metadata.
-    async fn workloads(self, kind: Kind, scope: Option<String>) {
+    /// Workloads and budgets: their numbers matter beside their metadata.
+    async fn counted(self, kind: Kind, scope: Option<String>) {
         let api: Api<DynamicObject> = dynamic(&self.client, kind, scope.as_deref());
         self.follow(
             kind.as_str(),
             (api, Self::ours()),
-            |object| self.workload(&id_of(kind, &object.metadata), object),
+            |object| self.count(&id_of(kind, &object.metadata), object),
             |object| self.gone(&id_of(kind, &object.metadata), &object.metadata),
             |names| self.relisted(kind, scope.as_deref(), names),
         )
@@ -251,20 +307,23 @@ impl Watches {
         self.follow("NamedSecret", (api, Self::all()), changed, changed, |_| {}).await;
     }
 
-    /// Why controllers could not make pods or claims: nothing but an event says it for a StatefulSet.
-    async fn refusals(self, scope: Option<String>) {
+    /// What controllers and kubelets say: some causes stand nowhere but in an event.
+    async fn words(self, which: &'static str, scope: Option<String>) {
         let api: Api<CoreEvent> = self.api(scope.as_deref());
         let said = |event: &CoreEvent| {
             let regarding = &event.involved_object;
-            let (namespace, name) = (regarding.namespace.as_deref(), regarding.name.as_deref());
-            if let (Some(namespace), Some(name), Some(message)) = (namespace, name, event.message.as_deref())
-            {
-                self.view.fold_refusal(namespace, name, message);
-                self.trigger(self.view.stack_of_controller(namespace, name));
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (reason, message) = (text(&event.reason), text(&event.message));
+            if !TELLING.contains(&reason.as_str()) {
+                return;
+            }
+            let (namespace, kind) = (text(&regarding.namespace), text(&regarding.kind));
+            let (name, uid) = (text(&regarding.name), text(&regarding.uid));
+            for key in self.view.hear(&namespace, &kind, &name, &uid, (&reason, &message)) {
+                self.trigger(Some(key));
             }
         };
-        let config = Self::all().fields("reason=FailedCreate");
-        self.follow("Event", (api, config), said, |_| {}, |_| {}).await;
+        self.follow("Event", (api, Self::all().fields(which)), said, |_| {}, |_| {}).await;
     }
 
     fn child(&self, id: &ObjectId, metadata: &ObjectMeta) {
@@ -273,16 +332,21 @@ impl Watches {
         }
     }
 
-    fn workload(&self, id: &ObjectId, object: &DynamicObject) {
+    fn count(&self, id: &ObjectId, object: &DynamicObject) {
         self.child(id, &object.metadata);
-        if self.view.fold_workload(id, &facts::workload(object)) {
+        let news = match id.kind {
+            Kind::PodDisruptionBudget => self.view.fold_budget(id, &facts::budget(object)),
+            _ => self.view.fold_workload(id, &facts::workload(object)),
+        };
+        if news {
             self.trigger_label(object.labels().get(labels::STACK));
         }
     }
 
     fn pod(&self, pod: &Pod) {
         let Some(stack) = pod.labels().get(labels::STACK) else { return };
-        if self.view.fold_pod(&pod.namespace().unwrap_or_default(), stack, &facts::pod(pod)) {
+        let (namespace, uid) = (pod.namespace().unwrap_or_default(), pod.uid().unwrap_or_default());
+        if self.view.fold_pod(&namespace, stack, &uid, facts::pod(pod)) {
             self.trigger_label(Some(stack));
         }
     }
@@ -312,6 +376,14 @@ impl Watches {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         }
     }
+}
+
+/// The operator may not read what the watch is on.
+fn is_forbidden(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) = error else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if status.code == 403)
 }
 
 /// The API server was told not to stream lists (its feature gate `WatchList`).

@@ -60,10 +60,10 @@ fn a_look_at_one_stack_tells_nothing_of_its_neighbours() {
     let pod = |name: &str| PodFacts { name: name.into(), ..PodFacts::default() };
     view.fold_child(&id(), &metadata("1", json!({}), "x"));
     assert!(view.fold_workload(&id(), &WorkloadFacts::default()));
-    assert!(view.fold_pod("ns", "ns.s", &pod("a")) && view.fold_pod("ns", "ns.s", &pod("b")));
-    assert!(!view.fold_pod("ns", "ns.s", &pod("a")), "nothing changed");
-    view.fold_pod("ns", "ns.other", &pod("c"));
-    view.fold_pod("elsewhere", "ns.s", &pod("d"));
+    assert!(view.fold_pod("ns", "ns.s", "1", pod("a")) && view.fold_pod("ns", "ns.s", "2", pod("b")));
+    assert!(!view.fold_pod("ns", "ns.s", "1", pod("a")), "nothing changed");
+    view.fold_pod("ns", "ns.other", "3", pod("c"));
+    view.fold_pod("elsewhere", "ns.s", "4", pod("d"));
     let names = |live: Live| live.pods.into_iter().map(|pod| pod.name).collect::<Vec<_>>();
     assert_eq!(view.live(&own).workloads.len(), 1);
     assert_eq!(names(view.live(&own)), ["a", "b"]);

@@ -7,10 +7,13 @@ mod common;
 use obstack_api::{ComponentState, ConditionStatus, ConditionType, Reason, StackStatus};
 use obstack_core::{
     assemble::PlannedComponent,
+    backends::role::Class,
     conclude::{Applied, BucketHealth, EventIntent, Fault, Followed, Situation, conclude},
     design::design,
-    health::{self, ComponentHealth, Live, PodFacts, Trouble, WorkloadFacts},
+    diagnose::{self, ComponentHealth},
+    live::{ContainerFacts, Live, PodFacts, StateFacts, WorkloadFacts},
     names::StackKey,
+    need::PodNeed,
     violation::Violation,
 };
 
@@ -23,6 +26,8 @@ fn component(desired: u32) -> PlannedComponent {
         desired,
         image: "mimir:3".into(),
         protected: desired > 1,
+        class: Class::Ingester,
+        need: PodNeed::default(),
     }
 }
 
@@ -35,13 +40,15 @@ fn healthy(desired: i32) -> (WorkloadFacts, Vec<PodFacts>) {
         updated: desired,
         ready: desired,
         created: desired,
+        revision: "r1".into(),
         refusal: None,
     };
     let pod = |index| PodFacts {
         name: format!("s-mimir-ingester-{index}"),
         component: "metrics.ingester".into(),
         ready: true,
-        trouble: None,
+        revision: "r1".into(),
+        ..PodFacts::default()
     };
     (facts, (0..desired).map(pod).collect())
 }
@@ -49,11 +56,12 @@ fn healthy(desired: i32) -> (WorkloadFacts, Vec<PodFacts>) {
 fn judge(desired: u32, facts: Option<WorkloadFacts>, pods: Vec<PodFacts>) -> ComponentHealth {
     let component = component(desired);
     let workloads = facts.into_iter().map(|facts| (component.workload.clone(), facts)).collect();
-    health::of(&[component], &Live { workloads, pods }).remove(0)
+    diagnose::of(&[component], &Live { workloads, pods, ..Live::default() }).remove(0)
 }
 
-fn trouble(reason: Reason, message: &str) -> Trouble {
-    Trouble { reason, message: message.into() }
+fn waiting(reason: &str, message: &str) -> ContainerFacts {
+    let state = StateFacts { waiting: Some((reason.into(), message.into())), ..StateFacts::default() };
+    ContainerFacts { name: "ingester".into(), state: Some(Box::new(state)), ..ContainerFacts::default() }
 }
 
 #[test]
@@ -111,9 +119,9 @@ fn the_cause_is_what_blocks_most_in_the_words_of_the_cluster() {
     let (mut facts, mut pods) = healthy(3);
     (facts.ready, facts.created) = (1, 3);
     pods[1].ready = false;
-    pods[1].trouble = Some(trouble(Reason::CrashLoop, "back-off 5m0s restarting"));
+    pods[1].containers = vec![waiting("CrashLoopBackOff", "back-off 5m0s restarting")];
     pods[2].ready = false;
-    pods[2].trouble = Some(trouble(Reason::Unschedulable, "0/3 nodes are available"));
+    pods[2].unscheduled = Some("0/3 nodes are available".into());
     let health = judge(3, Some(facts.clone()), pods.clone());
     assert_eq!(health.status.state, ComponentState::Blocked);
     let cause = health.cause.unwrap();

@@ -1,42 +1,11 @@
 //! How the components stand, from what is observed of workloads and pods.
 
-use std::collections::BTreeMap;
-
 use obstack_api::{ComponentState, ComponentStatus, Reason};
 
-use crate::{assemble::PlannedComponent, objects::ObjectId};
-
-/// What is observed of a workload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkloadFacts {
-    /// Generation of its spec.
-    pub generation: i64,
-    /// Generation that its controller has seen.
-    pub observed_generation: i64,
-    /// Replicas it is told to run.
-    pub replicas: i32,
-    /// Pods at the newest revision.
-    pub updated: i32,
-    /// Ready pods.
-    pub ready: i32,
-    /// Pods that exist.
-    pub created: i32,
-    /// Why its controller cannot make pods, in the controller's words.
-    pub refusal: Option<String>,
-}
-
-/// What is observed of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodFacts {
-    /// Name of the pod.
-    pub name: String,
-    /// Its component, by its label.
-    pub component: String,
-    /// It is ready and not being deleted.
-    pub ready: bool,
-    /// The worst thing its status says, if anything.
-    pub trouble: Option<Trouble>,
-}
+use crate::{
+    assemble::PlannedComponent,
+    live::{Live, PodFacts, StateFacts, WorkloadFacts},
+};
 
 /// Something that keeps a pod from becoming ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +14,6 @@ pub struct Trouble {
     pub reason: Reason,
     /// In the words of the scheduler or the kubelet.
     pub message: String,
-}
-
-/// What is observed of all workloads and pods of a stack.
-#[derive(Clone, Debug, Default)]
-pub struct Live {
-    /// Workloads.
-    pub workloads: BTreeMap<ObjectId, WorkloadFacts>,
-    /// Pods.
-    pub pods: Vec<PodFacts>,
 }
 
 /// How one component stands.
@@ -95,10 +55,13 @@ fn of_component(component: &PlannedComponent, live: &Live) -> ComponentHealth {
             kind: Some(component.workload.kind.as_str().to_owned()),
             workload: Some(component.workload.name.clone()),
             desired,
+            created: seen.created,
             updated: seen.updated.min(desired),
             ready: ready.min(desired),
             image: Some(component.image.clone()),
+            tolerates_failures: None,
             state,
+            reason: cause.as_ref().map(|cause| cause.reason.as_str().to_owned()),
             message: cause.as_ref().map(|cause| cause.message.clone()),
         },
         available: desired == 0 || ready >= quorum(desired),
@@ -134,9 +97,8 @@ fn cause(
             message: format!("{name}: {} of {desired} pods exist: {refusal}", seen.created),
         };
     }
-    let troubled = pods
-        .iter()
-        .filter_map(|pod| pod.trouble.as_ref().map(|trouble| (severity(trouble.reason), pod, trouble)));
+    let troubled =
+        pods.iter().filter_map(|pod| trouble_of(pod).map(|trouble| (severity(trouble.reason), pod, trouble)));
     if let Some((_, pod, trouble)) = troubled.min_by_key(|(severity, pod, _)| (*severity, pod.name.clone())) {
         return Trouble { reason: trouble.reason, message: format!("pod {}: {}", pod.name, trouble.message) };
     }
@@ -146,6 +108,40 @@ fn cause(
         "{name}: {ready} of {desired} pods ready, {} at the newest revision",
         seen.updated.min(desired)
     ))
+}
+
+/// The worst thing that a pod's status says, if anything.
+fn trouble_of(pod: &PodFacts) -> Option<Trouble> {
+    if let Some(message) = &pod.unscheduled {
+        // Every pod with a claim is unschedulable for a moment, until the claim is bound.
+        let binding = message.contains("unbound immediate PersistentVolumeClaims");
+        let reason = if binding { Reason::RolloutInProgress } else { Reason::Unschedulable };
+        return Some(Trouble { reason, message: message.clone() });
+    }
+    let states = pod.containers.iter().filter_map(|container| Some((container, container.state.as_deref()?)));
+    states.into_iter().find_map(|(container, state)| container_trouble(&container.name, state))
+}
+
+fn container_trouble(name: &str, state: &StateFacts) -> Option<Trouble> {
+    let (why, said) = state.waiting.as_ref()?;
+    match why.as_str() {
+        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => Some(Trouble {
+            reason: Reason::ImagePullFailed,
+            message: format!("image {}: {said}", state.image),
+        }),
+        "CrashLoopBackOff" => {
+            let how = state.ended.as_ref().map_or_else(
+                || said.clone(),
+                |ended| {
+                    let last_line = ended.message.trim().lines().last().unwrap_or_default();
+                    format!("{} (exit code {}) {last_line}", ended.reason, ended.exit_code)
+                },
+            );
+            let message = format!("container {name} ended: {}", how.trim());
+            Some(Trouble { reason: Reason::CrashLoop, message })
+        }
+        _ => None,
+    }
 }
 
 fn progressing(message: String) -> Trouble {
