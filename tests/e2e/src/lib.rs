@@ -12,6 +12,7 @@ mod rights;
 mod s3;
 mod stack;
 mod wait;
+mod witness;
 mod world;
 
 pub use audit::{Audit, Request};

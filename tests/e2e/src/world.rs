@@ -25,6 +25,7 @@ use crate::{
     rights,
     stack::{self, text},
     wait::eventually,
+    witness::Witness,
 };
 
 /// The repository.
@@ -99,7 +100,9 @@ impl World {
     pub async fn with(name: &str, more: &[&str], test: impl AsyncFnOnce(&World)) {
         let began = Instant::now();
         let world = Self::new(name, more).await;
+        let witness = Witness::of(&world.cluster, &world.watched);
         let outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
+        let verdict = witness.verdict().await;
         if outcome.is_err() {
             world.show_logs();
         }
@@ -108,6 +111,7 @@ impl World {
         if let Err(panic) = outcome.and(tidied) {
             resume_unwind(panic);
         }
+        assert!(verdict.is_ok(), "I6, false Ready: {verdict:#?}");
     }
 
     async fn new(name: &str, more: &[&str]) -> Self {
