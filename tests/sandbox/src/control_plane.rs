@@ -115,6 +115,10 @@ pub(crate) fn controller_manager(dir: &Path, state: &State) -> Part {
         format!("--service-account-private-key-file={}", files.accounts_key.display()),
         format!("--root-ca-file={}", files.ca.display()),
         "--enable-hostpath-provisioner=true".into(),
+        // Sooner than after the default of 50 s, for tests of lost nodes. Leases are renewed every 4 s (`kwok.yaml`):
+        // a simulation that has no CPU for a while is not taken for lost.
+        "--node-monitor-grace-period=16s".into(),
+        "--node-monitor-period=1s".into(),
         // It creates this folder, by default one of the system.
         format!("--flex-volume-plugin-dir={}", dir.join("volume-plugins").display()),
     ]);
@@ -151,14 +155,14 @@ pub(crate) fn wait_kwok(process: &Process) -> Result<(), Error> {
     process::wait_ready(process, READY_LIMIT, || ports::http_ok(process.port, "/healthz"))
 }
 
-/// Creates the nodes and the default `StorageClass`.
+/// Creates the nodes and the `StorageClass`es.
 pub(crate) fn create_objects(dir: &Path, state: &State) -> Result<(), Error> {
     let mut items: Vec<Value> = (0..state.nodes).map(|index| node(index, state)).collect();
-    items.push(storage_class());
+    items.extend(storage_classes());
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
     kubectl::run(dir, &state.tools, &["create", "-f", "-"], &list.to_string())
         .map(drop)
-        .map_err(|reason| Error::Kubectl { action: "create the nodes and the StorageClass", reason })
+        .map_err(|reason| Error::Kubectl { action: "create the nodes and the StorageClasses", reason })
 }
 
 /// The zone of a node: they take turns, so that the first three are each in their own.
@@ -209,17 +213,27 @@ fn node(index: usize, state: &State) -> Value {
     })
 }
 
-fn storage_class() -> Value {
-    json!({
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": "standard",
-            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
-        },
-        "provisioner": "kubernetes.io/host-path",
-        "allowVolumeExpansion": true,
-    })
+/// `standard` is the default. Volumes of `late` are made when their first pod has a node, and those of `fixed` do not
+/// grow.
+fn storage_classes() -> [Value; 3] {
+    let class = |name: &str, default: bool, binding: &str, grows: bool| {
+        json!({
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {
+                "name": name,
+                "annotations": { "storageclass.kubernetes.io/is-default-class": default.to_string() },
+            },
+            "provisioner": "kubernetes.io/host-path",
+            "volumeBindingMode": binding,
+            "allowVolumeExpansion": grows,
+        })
+    };
+    [
+        class("standard", true, "Immediate", true),
+        class("late", false, "WaitForFirstConsumer", true),
+        class("fixed", false, "Immediate", false),
+    ]
 }
 
 /// Waits until pods can be created and scheduled: every node is ready and without a taint, and the default

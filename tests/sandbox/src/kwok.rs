@@ -7,8 +7,9 @@ use crate::errors::{At, Error};
 use crate::process::Part;
 use crate::state::State;
 
-/// What simulated nodes and pods do, and when.
-const STAGES: &str = include_str!("../kwok.yaml");
+/// What simulated nodes and pods do, and when; and what they do when they are told to fail.
+pub(crate) const STAGES: &str =
+    concat!(include_str!("../kwok.yaml"), "---\n", include_str!("../kwok-faults.yaml"));
 
 /// One instance, started before any pod is scheduled: a second one would wait for the leases of the first, and
 /// pods that were scheduled meanwhile would never be played.

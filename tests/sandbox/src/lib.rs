@@ -4,11 +4,13 @@
 //! Pods are simulated: they are scheduled, get an address and become ready, and no container runs. The API server,
 //! its admission, quotas, volumes, scheduling and garbage collection are the real ones.
 //!
-//! A pod with the annotation [`HOLD_ANNOTATION`]` = "true"` stays unready until the annotation goes away.
+//! A pod with the annotation [`HOLD_ANNOTATION`]` = "true"` stays unready until the annotation goes away. As long as
+//! they have theirs, one with [`FAIL_ANNOTATION`] shows a [`Fault`] and a node with [`LOST_ANNOTATION`] is lost.
 
 mod control_plane;
 mod credentials;
 mod errors;
+mod faults;
 mod go_build;
 mod kubectl;
 mod kwok;
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use errors::Error;
+pub use faults::{FAIL_ANNOTATION, FAIL_MESSAGE_ANNOTATION, Fault, LOST_ANNOTATION};
 pub use progress::Progress;
 pub use s3::{S3, S3Implementation};
 pub use tools::{Origin, Tool, Tools};
