@@ -182,7 +182,7 @@ vocabulary! {
         RingsActive: "Every ring member is active.",
         RingsUnknown: "The rings could not be asked."
             => "Let the operator reach the backends' Services, or allow it `get` on `services/proxy` and set `--rings proxy`.",
-        NoRings: "Nothing of this stack has a ring, or the operator runs with `--rings off`.",
+        NoRings: "No component of this stack has a ring.",
         QuotaFits: "What does not run yet fits into every quota.",
         InsufficientQuota: "A ResourceQuota has too little left for what does not run yet."
             => "Ask for the quota that `status.quota.suggestedHard` names, or lower the requests.",

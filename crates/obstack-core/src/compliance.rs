@@ -2,17 +2,20 @@
 //!
 //! `components` are those of the plan that is applied; a pod of another plan would be held against the wrong template.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use obstack_api::{
     CpuLimits, MemoryLimits, PolicyOrigin, PolicyRule, PolicyStatus, PolicyViolation, Reason, ResourcePolicy,
 };
 
+use self::source::{Case, Source};
 use crate::{
     assemble::PlannedComponent,
     finding::Finding,
-    live::{ContainerFacts, LimitRule, Live, PodFacts, ResourceFacts, WorkloadFacts},
-    need::{ContainerNeed, Runs},
+    live::{Live, PodFacts, ResourceFacts, WorkloadFacts},
+    need::ContainerNeed,
     quantity::Amount,
 };
 
@@ -121,7 +124,7 @@ impl<'a> Seen<'a> {
         self.containers += 1;
         self.cpu_limits += usize::from(case.container.resources.cpu_limit.is_some());
         for fault in faults(policy, &case.container.resources, case.main && case.bears_limit()) {
-            let source = case.source(&fault);
+            let source = case.source(fault);
             let key =
                 (fault.rule(), source.origin(), case.component.name.as_str(), case.container.name.as_str());
             let group = self.groups.entry(key).or_insert_with(|| Group {
@@ -149,7 +152,8 @@ impl<'a> Seen<'a> {
                 (Finding::unknown(Reason::NotVerified, message), "not started".to_owned())
             }
             (Some(first), Some(reason)) => {
-                let more = if total > 1 { format!("; {} more in status.policy", total - 1) } else { String::new() };
+                let more =
+                    if total > 1 { format!("; {} more in status.policy", total - 1) } else { String::new() };
                 let of = format!("{} container {}", first.component, first.container);
                 let pods = plural(count(first.pods), "pod");
                 let message = format!("{of}, {pods}: {}{more}", first.message);
@@ -265,143 +269,6 @@ impl Fault {
             }
             Self::NoMemoryLimit => !planned.limits.contains_key("memory"),
             Self::MemoryLimit(_) => planned.limits.contains_key("memory"),
-        }
-    }
-}
-
-/// A container of a live pod, and what is known around it.
-struct Case<'a> {
-    component: &'a PlannedComponent,
-    planned: Option<&'a ContainerNeed>,
-    /// It is the container that does the component's work.
-    main: bool,
-    pod: &'a PodFacts,
-    newest: bool,
-    container: &'a ContainerFacts,
-    live: &'a Live,
-}
-
-/// Where a fault comes from.
-enum Source<'a> {
-    /// The template has it: by the spec, which decides the main container, or by the chart.
-    Template { main: bool },
-    /// Not the newest template has it, perhaps an earlier one.
-    Earlier,
-    /// A limit range, by name and field where that is known.
-    LimitRange(Result<String, &'static str>),
-    /// Somebody resized the running pod: the manager.
-    Hand(&'a str),
-    /// Something else at admission, which brought the container too when the template has none of the name.
-    Admission { brought: bool },
-}
-
-impl<'a> Case<'a> {
-    fn new(
-        component: &'a PlannedComponent,
-        pod: &'a PodFacts,
-        container: &'a ContainerFacts,
-        newest: bool,
-        live: &'a Live,
-    ) -> Self {
-        let needs = &component.need.containers;
-        let planned = needs.iter().find(|need| need.name == container.name);
-        let main = needs.iter().find(|need| need.runs == Runs::Main);
-        let main = main.is_some_and(|need| need.name == container.name);
-        Self { component, planned, main, pod, newest, container, live }
-    }
-
-    fn bears_limit(&self) -> bool {
-        self.component.class.bears_memory_limit()
-    }
-
-    fn source(&self, fault: &Fault) -> Source<'a> {
-        let annotation = self.pod.limit_ranger.as_deref();
-        let limit = fault.limit();
-        if self.planned.is_some_and(|planned| fault.is_planned(planned)) {
-            return Source::Template { main: self.main };
-        }
-        if let Some((resource, amount)) = limit
-            && annotation.is_some_and(|said| names_limit(said, &self.container.name, resource))
-        {
-            return Source::LimitRange(self.range(resource, amount));
-        }
-        if let Some(manager) = &self.pod.resized_by {
-            return Source::Hand(manager);
-        }
-        if self.planned.is_some() && !self.newest {
-            return Source::Earlier;
-        }
-        // Each limit range writes the annotation anew, and so does a second pass after a webhook: what an earlier one
-        // set is not named any more.
-        if let Some((resource, amount)) = limit
-            && annotation.is_some()
-            && let Ok(range) = self.range(resource, amount)
-        {
-            return Source::LimitRange(Ok(range));
-        }
-        Source::Admission { brought: self.planned.is_none() }
-    }
-
-    /// The limit range, with its field, that gives a container this limit.
-    fn range(&self, resource: &str, amount: Amount) -> Result<String, &'static str> {
-        let Some(ranges) = &self.live.limit_ranges else { return Err("which one, the operator may not read") };
-        // A rule without a default for what it has a max of gets the max as default
-        // (`SetDefaults_LimitRangeItem` in k8s.io/kubernetes/pkg/apis/core/v1).
-        let fields: [(&str, fn(&LimitRule) -> &BTreeMap<String, Amount>); 2] =
-            [("default", |rule| &rule.default), ("max", |rule| &rule.max)];
-        let found = fields.into_iter().find_map(|(field, of)| {
-            let gives = |rule: &LimitRule| rule.kind == "Container" && of(rule).get(resource) == Some(&amount);
-            let names = ranges.iter().filter(|range| range.rules.iter().any(gives)).map(|range| &range.name);
-            Some(format!("{} ({field}.{resource})", names.min()?))
-        });
-        found.ok_or("changed or deleted since")
-    }
-}
-
-/// Whether the `LimitRanger` says that it set a limit. Its words are
-/// `LimitRanger plugin set: cpu, memory request for container a; cpu limit for init container b`
-/// (`mergePodResourceRequirements` in k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go).
-fn names_limit(annotation: &str, container: &str, resource: &str) -> bool {
-    let sets = annotation.strip_prefix("LimitRanger plugin set: ").unwrap_or(annotation).split("; ");
-    let mut limits = sets.filter_map(|set| set.split_once(" limit for "));
-    limits.any(|(resources, target)| {
-        let name = target.strip_prefix("init ").unwrap_or(target).strip_prefix("container ");
-        name == Some(container) && resources.split(", ").any(|named| named == resource)
-    })
-}
-
-impl Source<'_> {
-    fn origin(&self) -> PolicyOrigin {
-        match self {
-            Self::Template { main: false } => PolicyOrigin::Chart,
-            Self::Template { main: true } | Self::Earlier => PolicyOrigin::Spec,
-            Self::LimitRange(_) => PolicyOrigin::LimitRange,
-            Self::Hand(_) => PolicyOrigin::Manual,
-            Self::Admission { .. } => PolicyOrigin::Webhook,
-        }
-    }
-
-    /// Where from, and what to do.
-    fn says(&self) -> String {
-        match self {
-            Self::Template { main: true } => " as the spec has it: change it there".into(),
-            Self::Template { main: false } => " as the chart renders it: change it with values or patches".into(),
-            Self::Earlier => " from an earlier revision of the workload: the rollout replaces the pod".into(),
-            Self::LimitRange(Ok(range)) => {
-                format!(", set by LimitRange {range}: take it out there, then delete the pods")
-            }
-            Self::LimitRange(Err(unknown)) => {
-                format!(", set by a LimitRange ({unknown}): see that it is out of every one, then delete the pods")
-            }
-            Self::Hand(manager) => {
-                format!(", changed on the running pod by {manager}: delete the pod, it is made anew as planned")
-            }
-            Self::Admission { brought: false } => {
-                ", changed at admission by no LimitRange, so by a mutating webhook or the like: exclude the namespace from it".into()
-            }
-            Self::Admission { brought: true } => {
-                " in a container added at admission, by a mutating webhook or the like: exclude the namespace from it".into()
-            }
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assemble::{Plan, PlannedComponent},
+    changes::ChangeSummary,
     objects::ObjectId,
     quantity::Sums,
 };
@@ -30,10 +31,29 @@ pub struct Inventory {
     pub objects: BTreeMap<ObjectId, Entry>,
     /// Objects that every applied release stood for, by release.
     pub releases: BTreeSet<String>,
+    /// What the releases were made of when all objects were applied last. Inventories of earlier versions lack it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, ReleaseFacts>,
     /// The components and their workloads.
     pub components: Vec<PlannedComponent>,
     /// What all pods request together.
     pub sums: Sums,
+    /// The change that is under way while `input` is empty, or the one that was carried out last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeSummary>,
+}
+
+/// What a release was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReleaseFacts {
+    /// Name of the chart.
+    pub chart: String,
+    /// Version of the chart.
+    pub version: String,
+    /// How many ingesters hold each series or trace; `None` where the backend has no such thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication_factor: Option<u64>,
 }
 
 /// What is known of one object.
@@ -52,9 +72,15 @@ pub struct Entry {
 impl Inventory {
     /// Old and new together: what is written before anything is applied. `input` is emptied, so that a crash on the
     /// way is seen as unfinished. Releases and components are united too: what was begun and is taken back counts as
-    /// switched off, or it could never be pruned.
+    /// switched off, or it could never be pruned. The facts of the releases stay the old ones until all is applied.
     #[must_use]
-    pub fn united(&self, plan: &Plan, releases: &BTreeSet<String>, epoch: i64) -> Self {
+    pub fn united(
+        &self,
+        plan: &Plan,
+        releases: &BTreeSet<String>,
+        epoch: i64,
+        change: &ChangeSummary,
+    ) -> Self {
         let mut objects = self.objects.clone();
         for object in &plan.objects {
             objects.entry(object.id.clone()).or_default();
@@ -63,7 +89,28 @@ impl Inventory {
         let gone = |old: &&PlannedComponent| plan.components.iter().all(|new| new.name != old.name);
         components.extend(self.components.iter().filter(gone).cloned());
         let releases = self.releases.union(releases).cloned().collect();
-        Self { input: String::new(), epoch, objects, releases, components, sums: self.sums }
+        Self {
+            input: String::new(),
+            epoch,
+            objects,
+            releases,
+            facts: self.facts.clone(),
+            components,
+            sums: self.sums,
+            change: Some(change.clone()),
+        }
+    }
+
+    /// The change of this digest, if it was begun and is not finished.
+    pub fn begun(&self, digest: &str) -> Option<&ChangeSummary> {
+        self.change.as_ref().filter(|change| self.input.is_empty() && change.digest == digest)
+    }
+
+    /// Whether the stack was never in place as a whole. An unfinished inventory of an earlier version, which did not
+    /// write down what it had begun, counts as in place when any of its objects was.
+    pub fn is_first(&self) -> bool {
+        let applied = self.objects.values().any(|entry| !entry.uid.is_empty());
+        self.input.is_empty() && self.facts.is_empty() && (self.change.is_some() || !applied)
     }
 
     /// Makes it as small as it can be, for keeping: a map that grew entry by entry is half empty.
@@ -130,11 +177,40 @@ mod tests {
     fn i5_the_inventory_written_ahead_holds_old_and_new() {
         let mut before = applied(&["a", "b"]);
         before.releases = ["old".to_owned()].into();
-        let united = before.united(&plan(&["b", "c"]), &["new".to_owned()].into(), 7);
+        let change = ChangeSummary { digest: "sha256:1".into(), ..ChangeSummary::default() };
+        let united = before.united(&plan(&["b", "c"]), &["new".to_owned()].into(), 7, &change);
         assert_eq!(united.objects.keys().map(|id| id.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!((united.input.as_str(), united.epoch), ("", 7));
         assert!(united.objects[&id("c")].uid.is_empty());
         assert_eq!(united.releases, ["new".to_owned(), "old".to_owned()].into());
+        assert_eq!((united.begun("sha256:1"), united.begun("sha256:2")), (Some(&change), None));
+        assert_eq!(before.begun("sha256:1"), None, "what is finished is not under way");
+    }
+
+    #[test]
+    fn an_inventory_of_an_earlier_version_is_read() {
+        let text = r#"{"input": "i", "epoch": 3, "objects": {"ConfigMap/ns/a": {"hash": "h", "uid": "u"}},
+            "releases": ["r"], "components": [{"name": "traces.ingester", "workload": "StatefulSet/ns/i",
+            "desired": 1, "image": "i:1", "protected": false}], "sums": {"pods": 1, "cpu": 1, "memory": 1, "storage": 1}}"#;
+        let inventory: Inventory = serde_json::from_str(text).unwrap();
+        assert_eq!((inventory.facts.len(), inventory.change.clone(), inventory.is_first()), (0, None, false));
+        let again: Inventory = serde_json::from_str(&serde_json::to_string(&inventory).unwrap()).unwrap();
+        assert_eq!(again, inventory);
+    }
+
+    #[test]
+    fn a_stack_is_first_until_all_of_it_was_in_place() {
+        let nothing = Inventory::default();
+        let begun = nothing.united(&plan(&["a"]), &BTreeSet::new(), 1, &ChangeSummary::default());
+        let mut half = begun.clone();
+        half.objects.get_mut(&id("a")).unwrap().uid = "u".into();
+        let unfinished_of_an_earlier_version = Inventory { input: String::new(), ..applied(&["a"]) };
+        let check = |inventory: &Inventory, expect: bool| assert_eq!(inventory.is_first(), expect);
+        check(&nothing, true);
+        check(&begun, true);
+        check(&half, true);
+        check(&unfinished_of_an_earlier_version, false);
+        check(&applied(&["a"]), false);
     }
 
     #[test]

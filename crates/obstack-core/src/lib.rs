@@ -7,21 +7,29 @@
 //! conclude(previous, situation) -> Verdict: conditions, component table, events
 //! ```
 
+pub mod aspects;
 pub mod assemble;
 pub mod backends;
 pub mod catalog;
+pub mod changes;
+pub mod compliance;
 pub mod conclude;
 pub mod design;
 pub mod diagnose;
+pub mod drift;
 pub mod facts;
 pub mod finding;
 pub mod hash;
 pub mod inventory;
+pub mod limit_range;
 pub mod live;
 pub mod names;
 pub mod need;
 pub mod objects;
 pub mod quantity;
+pub mod quota;
+pub mod resilience;
+pub mod rings;
 pub mod valid;
 pub mod validate;
 pub mod violation;

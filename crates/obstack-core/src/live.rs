@@ -55,7 +55,7 @@ pub struct PodFacts {
     pub name: String,
     /// Its component, by its label.
     pub component: String,
-    /// Revision of its StatefulSet, or hash of its ReplicaSet's template.
+    /// Revision of its StatefulSet, or hash of its `ReplicaSet`'s template.
     pub revision: String,
     /// Its node; empty before it is scheduled.
     pub node: String,
@@ -112,6 +112,8 @@ pub struct StateFacts {
     pub image: String,
     /// It runs.
     pub running: bool,
+    /// Second of the Unix epoch since which it runs; 0 when it does not, or when nobody knows.
+    pub since: i64,
     /// Its startup probe has passed.
     pub started: bool,
     /// How often it was started again.
@@ -129,6 +131,8 @@ pub struct EndFacts {
     pub reason: String,
     /// Its exit code.
     pub exit_code: i32,
+    /// Second of the Unix epoch at which it ended; 0 when nobody knows.
+    pub at: i64,
     /// Its last words.
     pub message: String,
 }

@@ -1,6 +1,10 @@
 //! Amounts of CPU, memory and storage, and the text Kubernetes writes them in.
 
-use std::{fmt, iter::Sum, ops::Add};
+use std::{
+    fmt,
+    iter::Sum,
+    ops::{Add, AddAssign},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +68,39 @@ impl Amount {
         Ok(Self(scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0)))
     }
 
+    /// A number of things, such as pods.
+    pub fn count(number: u32) -> Self {
+        Self(i128::from(number) * 1_000)
+    }
+
+    /// What is left when `other` is taken away; nothing when `other` is more.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0).max(0))
+    }
+
+    /// Rounded up to a multiple of `step`; as it is when the step is nothing.
+    #[must_use]
+    pub fn round_up_to(self, step: Self) -> Self {
+        if step.0 <= 0 || self.0 % step.0 == 0 {
+            return self;
+        }
+        Self((self.0 / step.0).saturating_add(1).saturating_mul(step.0))
+    }
+
+    /// The whole of which this much leaves `percent` free, rounded up to a thousandth. More than 99 counts as 99.
+    #[must_use]
+    pub fn with_headroom(self, percent: u32) -> Self {
+        let share = 100 - i128::from(percent.min(99));
+        let hundredfold = self.0.saturating_mul(100);
+        Self(hundredfold / share + i128::from(hundredfold % share != 0))
+    }
+
+    /// Whether it is more than `times` times `other`, with `times` in thousandths.
+    pub fn exceeds_ratio(self, other: Self, times: Self) -> bool {
+        self.0.saturating_mul(1_000) > other.0.saturating_mul(times.0)
+    }
+
     /// This much, `times` over.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
@@ -85,6 +122,30 @@ impl Amount {
         self.in_units(&[("Gi", 1 << 30), ("Mi", 1 << 20)])
     }
 
+    /// As people write bytes: `16Gi`, `12.5Gi` or `1536Mi`; in bytes when it is none of these.
+    pub fn bytes(self) -> String {
+        const GIBI: i128 = 1_000 << 30;
+        match self.0.checked_mul(10) {
+            Some(tenths) if self.0 > GIBI && self.0 % GIBI != 0 && tenths % GIBI == 0 => {
+                format!("{}.{}Gi", self.0 / GIBI, tenths / GIBI % 10)
+            }
+            _ => self.storage(),
+        }
+    }
+
+    /// As amounts of a resource are written: `200m` of `requests.cpu`, `16Gi` of `requests.storage`, `3` of `pods`.
+    pub fn of_resource(self, resource: &str) -> String {
+        match ResourceKind::of(resource) {
+            ResourceKind::Cpu => self.cpu(),
+            ResourceKind::Memory | ResourceKind::Storage => self.bytes(),
+            ResourceKind::Count if self.0 % 1_000 == 0 => format!("{}", self.0 / 1_000),
+            ResourceKind::Count => {
+                let digits = format!("{}.{:03}", self.0 / 1_000, self.0 % 1_000);
+                digits.trim_end_matches('0').to_owned()
+            }
+        }
+    }
+
     fn in_units(self, units: &[(&str, i128)]) -> String {
         for (suffix, size) in units {
             let unit = size * 1_000;
@@ -92,7 +153,36 @@ impl Amount {
                 return format!("{}{suffix}", self.0 / unit);
             }
         }
-        format!("{}", (self.0 + 999) / 1_000)
+        format!("{}", self.0.saturating_add(999) / 1_000)
+    }
+}
+
+/// What a resource of a quota or a container is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// Cores.
+    Cpu,
+    /// Bytes of memory.
+    Memory,
+    /// Bytes of a volume or a disk.
+    Storage,
+    /// Pieces.
+    Count,
+}
+
+impl ResourceKind {
+    /// By its name, such as `cpu`, `limits.memory`, `count/pods` or `CLASS.storageclass.storage.k8s.io/requests.storage`.
+    pub fn of(resource: &str) -> Self {
+        let plain = resource.rsplit_once('/').map_or(resource, |(_, last)| last);
+        let plain =
+            plain.strip_prefix("requests.").or_else(|| plain.strip_prefix("limits.")).unwrap_or(plain);
+        match plain {
+            "cpu" => Self::Cpu,
+            "memory" => Self::Memory,
+            "storage" | "ephemeral-storage" => Self::Storage,
+            _ if plain.starts_with("hugepages-") => Self::Memory,
+            _ => Self::Count,
+        }
     }
 }
 
@@ -116,6 +206,12 @@ impl Add for Amount {
 
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
     }
 }
 
@@ -168,7 +264,7 @@ impl fmt::Display for Sums {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Amount;
+    use super::{Amount, ResourceKind};
 
     fn cpu(text: &str) -> String {
         Amount::parse(text).unwrap().cpu()
@@ -196,6 +292,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn amounts_are_rounded_up_and_never_negative() {
+        let read = |text| Amount::parse(text).unwrap();
+        assert_eq!(read("2").minus(read("500m")).cpu(), "1500m");
+        assert_eq!(read("2").minus(read("3")), Amount::ZERO);
+        assert_eq!(read("8100m").round_up_to(read("2")), read("10"));
+        assert_eq!(read("8").round_up_to(read("2")), read("8"));
+        assert_eq!(read("8").round_up_to(Amount::ZERO), read("8"));
+        assert_eq!(read("6480m").with_headroom(20), read("8100m"));
+        assert_eq!(read("1").with_headroom(33).cpu(), "1493m", "1492.5 rounded up");
+        assert_eq!(read("1").with_headroom(100), read("100"));
+        assert!(read("301m").exceeds_ratio(read("100m"), read("3")));
+        assert!(!read("300m").exceeds_ratio(read("100m"), read("3")));
+    }
+
+    #[test]
+    fn amounts_are_written_as_their_resource_is() {
+        let check = |text: &str, resource: &str, expect: &str| {
+            assert_eq!(Amount::parse(text).unwrap().of_resource(resource), expect, "{resource}");
+        };
+        check("2", "requests.cpu", "2000m");
+        check("12.5Gi", "memory", "12.5Gi");
+        check("3.3Gi", "limits.memory", "3.3Gi");
+        check("12928Mi", "requests.memory", "12928Mi");
+        check("0.5Gi", "requests.memory", "512Mi");
+        check("64Gi", "gold.storageclass.storage.k8s.io/requests.storage", "64Gi");
+        check("64", "gold.storageclass.storage.k8s.io/persistentvolumeclaims", "64");
+        check("1Gi", "requests.ephemeral-storage", "1Gi");
+        check("2Mi", "requests.hugepages-2Mi", "2Mi");
+        check("3", "count/deployments.apps", "3");
+        check("1.25", "a ratio", "1.25");
+        assert_eq!(ResourceKind::of("requests.example.com/memory-card"), ResourceKind::Count);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_back(milli in 0..10_000_000_u32, mebi in 0..10_000_000_u32) {
@@ -204,11 +334,13 @@ mod tests {
             let memory = Amount::parse(&format!("{mebi}Mi")).unwrap();
             prop_assert_eq!(Amount::parse(&memory.memory()).unwrap(), memory);
             prop_assert_eq!(Amount::parse(&memory.storage()).unwrap(), memory);
+            prop_assert_eq!(Amount::parse(&memory.bytes()).unwrap(), memory);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,40}") {
-            let _ = Amount::parse(&text);
+            let Ok(amount) = Amount::parse(&text) else { return Ok(()) };
+            let _ = (amount.bytes(), amount.with_headroom(90), amount.round_up_to(amount), amount.times(9));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     facts::Cluster,
     names::StackKey,
     quantity::Amount,
+    quota::QuotaWish,
 };
 
 /// A stack that passed validation.
@@ -38,6 +39,8 @@ pub struct ValidStack {
     pub resource_policy: ResourcePolicy,
     /// Make disruption budgets.
     pub budgets: bool,
+    /// What to do about the namespace's quotas.
+    pub quota: QuotaWish,
     /// The backends, at most one of a kind.
     pub backends: Vec<ValidBackend>,
     /// Where datasources go; `None` when none are wanted.

@@ -3,20 +3,21 @@
 #![cfg(test)]
 
 mod common;
+#[path = "diagnosis/observed.rs"]
+mod observed;
 
 use obstack_api::{ConditionStatus, ConditionType, Reason, StackStatus};
 use obstack_core::{
-    assemble::PlannedComponent,
-    backends::role::Class,
-    conclude::{Applied, BucketHealth, Fault, Followed, Situation, Verdict, conclude, holds},
+    conclude::{Applied, Aspects, BucketHealth, Fault, Followed, Situation, Verdict, conclude, holds},
     design::design,
-    diagnose,
-    live::{Live, PodFacts, WorkloadFacts},
+    finding::Finding,
     names::StackKey,
-    need::PodNeed,
+    objects::Kind,
     violation::Violation,
 };
 use proptest::prelude::*;
+
+use observed::{Observed, as_planned, is_whole, live, look, observed};
 
 /// Conditions that must all be True before Ready is.
 const GATES: &[ConditionType] = &[
@@ -39,94 +40,78 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
     )
 }
 
-/// One component with what is observed of it: healthy more often than not.
-fn component(
-    index: usize,
-) -> impl Strategy<Value = (PlannedComponent, Option<WorkloadFacts>, Vec<PodFacts>)> {
-    let name = format!("metrics.c{index}");
-    let workload: obstack_core::objects::ObjectId = format!("Deployment/ns/c{index}").parse().unwrap();
-    let behind = || prop_oneof![6 => Just(0_i32), 1 => 1..3_i32];
-    (
-        0..4_u32,
-        prop::option::weighted(0.9, (behind(), behind(), behind(), behind())),
-        prop::option::weighted(0.15, reason()),
-    )
-        .prop_map(move |(desired, seen, trouble)| {
-            let count = i32::try_from(desired).unwrap();
-            let planned = PlannedComponent {
-                name: name.clone(),
-                workload: workload.clone(),
-                desired,
-                image: "i:1".into(),
-                protected: desired > 1,
-                class: Class::Other,
-                need: PodNeed::default(),
-            };
-            let facts = seen.map(|(generation, updated, ready, created)| WorkloadFacts {
-                generation: 5,
-                observed_generation: i64::from(5 - generation),
-                replicas: count,
-                updated: count - updated,
-                ready: count - ready,
-                created: count - created,
-                revision: String::new(),
-                refusal: trouble.map(|reason| format!("refused: {reason:?}")),
-            });
-            let pods = (0..desired).map(|pod| PodFacts {
-                name: format!("c{index}-{pod}"),
-                component: name.clone(),
-                ready: trouble.is_none() || pod > 0,
-                unscheduled: trouble.map(|reason| format!("trouble: {reason:?}")),
-                ..PodFacts::default()
-            });
-            (planned, facts, pods.collect())
-        })
+/// Aspects beside the gates, mostly good ones.
+fn aspects() -> impl Strategy<Value = Aspects> {
+    let types = [ConditionType::PolicyCompliant, ConditionType::RingsHealthy, ConditionType::QuotaSatisfied];
+    let finding = prop::option::weighted(
+        0.3,
+        prop_oneof![
+            5 => Just(Finding::holds(Reason::AllReady, "as it should be")),
+            1 => Just(Finding::fails(Reason::RingUnhealthy, "not as it should be")),
+            1 => Just(Finding::unknown(Reason::NotVerified, "nobody knows")),
+        ],
+    );
+    prop::collection::vec(finding, types.len()).prop_map(move |found| {
+        types.iter().zip(found).filter_map(|(type_, finding)| Some((*type_, finding?))).collect()
+    })
 }
 
-fn followed() -> impl Strategy<Value = Followed> {
-    let components = (0..4_usize).prop_flat_map(|count| (0..count).map(component).collect::<Vec<_>>());
+/// A situation with what was observed in it.
+#[derive(Clone, Debug)]
+struct Seen {
+    situation: Situation,
+    observed: Vec<Observed>,
+}
+
+fn followed() -> impl Strategy<Value = Seen> {
     let applied = prop_oneof![
         8 => Just(Applied::All),
         1 => Just(Applied::Waiting),
         1 => reason().prop_map(|reason| Applied::Failed(Fault { reason, message: "not applied".into() })),
+        1 => reason().prop_map(|reason| Applied::Held(Fault { reason, message: "held".into() })),
     ];
     let buckets = prop::collection::vec(fault(), 0..4);
     let report = design(&common::valid(&common::small_with(""))).report;
-    (components, applied, buckets, fault(), prop::option::of(0..3_u32)).prop_map(
-        move |(components, applied, buckets, datasources_fault, protected)| {
-            let mut live = Live::default();
-            let mut planned = Vec::new();
-            for (component, facts, pods) in components {
-                live.workloads.extend(facts.map(|facts| (component.workload.clone(), facts)));
-                live.pods.extend(pods);
-                planned.push(component);
-            }
-            let bucket =
-                |(index, fault)| BucketHealth { name: format!("b{index}"), purpose: "x".into(), fault };
-            Followed {
+    (observed(), applied, buckets, fault(), aspects()).prop_map(
+        move |(observed, applied, buckets, datasources_fault, aspects)| {
+            let bucket = |(index, fault)| BucketHealth {
+                name: format!("b{index}"),
+                purpose: "metrics.blocks".into(),
+                fault,
+            };
+            let buckets: Vec<_> = buckets.into_iter().enumerate().map(bucket).collect();
+            let followed = Followed {
                 report: report.clone(),
-                buckets: buckets.into_iter().enumerate().map(bucket).collect(),
+                components: look(&observed, &live(&observed), &buckets),
+                buckets,
                 applied,
-                components: diagnose::of(&planned, &live),
-                protected,
-                objects: planned.len(),
+                aspects,
+                objects: observed.len(),
                 datasources_fault,
                 ..Followed::default()
-            }
+            };
+            Seen { situation: Situation::Followed(Box::new(followed)), observed }
         },
     )
 }
 
+fn seen() -> impl Strategy<Value = Seen> {
+    let invalid = (prop::collection::vec(reason(), 1..3), observed()).prop_map(|(reasons, observed)| {
+        let fault = |reason| Violation::new(reason, "spec.x", "is wrong");
+        let components = look(&observed, &live(&observed), &[]);
+        let violations = reasons.into_iter().map(fault).collect();
+        Seen { situation: Situation::Invalid { violations, components, aspects: Aspects::new() }, observed }
+    });
+    let suspended = observed().prop_map(|observed| {
+        let components = look(&observed, &live(&observed), &[]);
+        Seen { situation: Situation::Suspended { components, aspects: Aspects::new() }, observed }
+    });
+    let terminating = Just(Seen { situation: Situation::Terminating, observed: Vec::new() });
+    prop_oneof![8 => followed(), 1 => invalid, 1 => suspended, 1 => terminating]
+}
+
 fn situation() -> impl Strategy<Value = Situation> {
-    prop_oneof![
-        8 => followed().prop_map(|followed| Situation::Followed(Box::new(followed))),
-        1 => prop::collection::vec(reason(), 1..3).prop_map(|reasons| {
-            let violations = reasons.into_iter().map(|reason| Violation::new(reason, "spec.x", "is wrong")).collect();
-            Situation::Invalid { violations, components: Vec::new() }
-        }),
-        1 => Just(Situation::Suspended { components: Vec::new() }),
-        1 => Just(Situation::Terminating),
-    ]
+    seen().prop_map(|seen| seen.situation)
 }
 
 fn next(previous: &StackStatus, generation: i64, situation: &Situation, now: &str) -> Verdict {
@@ -169,6 +154,57 @@ proptest! {
                 prop_assert!(status_of(&status, type_).is_some(), "{type_} is always there");
             }
         }
+    }
+
+    #[test]
+    fn i6_ready_means_that_every_desired_pod_was_seen_ready_at_the_newest_revision(
+        history in prop::collection::vec(seen(), 1..4),
+    ) {
+        let mut status = StackStatus::default();
+        for (step, seen) in history.iter().enumerate() {
+            let generation = i64::try_from(step).unwrap() + 1;
+            status = next(&status, generation, &seen.situation, "2026-01-01T00:00:00Z").status;
+            if !holds(&status, ConditionType::Ready) {
+                continue;
+            }
+            prop_assert_eq!(status.observed_generation, Some(generation));
+            let of_it = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready);
+            prop_assert_eq!(of_it.and_then(|condition| condition.observed_generation), Some(generation));
+            for observed in &seen.observed {
+                prop_assert!(is_whole(observed), "{observed:?}");
+            }
+            let Situation::Followed(followed) = &seen.situation else {
+                return Err(TestCaseError::fail("Ready without having followed the spec"));
+            };
+            prop_assert!(followed.buckets.iter().all(|bucket| bucket.fault.is_none()));
+            prop_assert_eq!(&followed.applied, &Applied::All);
+        }
+    }
+
+    #[test]
+    fn what_is_as_planned_is_ready_and_what_is_not_has_a_cause(observed in observed()) {
+        let live = live(&observed);
+        for (index, (health, observed)) in look(&observed, &live, &[]).iter().zip(&observed).enumerate() {
+            let Observed { planned, workload, pods } = as_planned(
+                index,
+                observed.planned.desired,
+                observed.planned.workload.kind == Kind::StatefulSet,
+            );
+            prop_assert_eq!(&planned, &observed.planned);
+            let flawless = workload == observed.workload && pods == observed.pods;
+            prop_assert!(!flawless || health.cause.is_none(), "{:?}", health.cause);
+            prop_assert!(health.cause.is_some() || is_whole(observed));
+            prop_assert!(health.cause.as_ref().is_none_or(|cause| !cause.message.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_cause_is_the_same_in_whatever_order_pods_are_seen(observed in observed(), turn in 0..8_usize) {
+        let (ordered, mut other) = (live(&observed), live(&observed));
+        let turn = turn.min(other.pods.len());
+        other.pods.rotate_left(turn);
+        other.pods.reverse();
+        prop_assert_eq!(look(&observed, &ordered, &[]), look(&observed, &other, &[]));
     }
 
     #[test]

@@ -113,6 +113,11 @@ pub async fn finalize(
     }
 }
 
+/// Whether somebody else's finalizer keeps a stack that is being deleted.
+pub fn held_by_others(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.as_deref().unwrap_or_default().iter().any(|finalizer| finalizer != labels::FINALIZER)
+}
+
 fn has_finalizer(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.as_deref().unwrap_or_default().iter().any(|finalizer| finalizer == labels::FINALIZER)
 }

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 use kube::Client;
 use obstack_api::{ChartSource, StackStatus};
-use obstack_core::{facts::Cluster, names::StackKey, objects::ObjectId};
+use obstack_core::{assemble::Plan, drift::DriftLog, facts::Cluster, names::StackKey, objects::ObjectId};
 
 use crate::{
     cluster::{events::EventSink, inventory::Stored, live::LiveView, secrets::Secrets},
@@ -16,6 +16,7 @@ use crate::{
     metrics::Metrics,
     plans::Plans,
     probes::Probes,
+    rings::Rings,
     roster::Roster,
 };
 
@@ -30,6 +31,19 @@ pub struct Settings {
     pub probe_interval: Duration,
     /// Longest time that one reconcile may take.
     pub reconcile_deadline: Duration,
+    /// How the backends' rings are asked.
+    pub rings: RingsWay,
+}
+
+/// How the backends' rings are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingsWay {
+    /// Straight at the Services, from inside the cluster.
+    Service,
+    /// Through the API server, which needs the right to `get` services/proxy.
+    Proxy,
+    /// Not at all.
+    Off,
 }
 
 /// What every reconcile has at hand.
@@ -49,6 +63,8 @@ pub struct Context {
     pub secrets: Arc<Secrets>,
     /// How the buckets stand.
     pub probes: Arc<Probes>,
+    /// How the backends' rings stand.
+    pub rings: Arc<Rings>,
     /// Rendered and assembled plans.
     pub plans: Plans,
     /// Takes events.
@@ -80,9 +96,16 @@ impl std::ops::Deref for ClientHandle {
 }
 
 /// What is remembered of each stack between two reconciles. All of it can be lost: a restart starts without.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
+    began: Instant,
     stacks: Mutex<HashMap<StackKey, Remembered>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { began: Instant::now(), stacks: Mutex::default() }
+    }
 }
 
 /// What is remembered of a stack.
@@ -92,6 +115,10 @@ pub struct Remembered {
     pub stored: Option<Arc<Stored>>,
     /// Versions of our own writes that the watches may not have told of yet.
     pub written: BTreeMap<ObjectId, u64>,
+    /// Repairs of its objects.
+    pub drift: Option<DriftLog>,
+    /// Plans that were in place or begun, for as long as somebody else keeps their bodies.
+    pub plans: Vec<Weak<Plan>>,
     /// The status as it was written last, and when; only until the watch has told of it.
     pub status: Option<(StackStatus, Instant)>,
     /// Failed reconciles in a row.
@@ -103,6 +130,11 @@ pub struct Remembered {
 impl Memory {
     fn stacks(&self) -> MutexGuard<'_, HashMap<StackKey, Remembered>> {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seconds since the operator started. They never go back.
+    pub fn now(&self) -> u64 {
+        self.began.elapsed().as_secs()
     }
 
     /// What is remembered of a stack.

@@ -26,11 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    cleanup,
-    cluster::ClusterError,
-    context::Context,
-    publish::publish_over,
-    reconcile::{reconcile, standing},
+    cleanup, cluster::ClusterError, context::Context, publish::publish_over, reconcile::reconcile,
+    seen::standing,
 };
 
 /// A stack that may not parse: one bad object must not end the watch of all others.
@@ -148,6 +145,7 @@ fn roll_call(ctx: &Arc<Context>, event: &Result<watcher::Event<Guarded>, watcher
             let policy = stack.0.as_ref().ok().map(|stack| stack.spec.deletion_policy);
             tokio::spawn(cleanup::gone(Arc::clone(ctx), key.clone(), policy));
             ctx.probes.forget_stack(&key);
+            ctx.rings.forget_stack(&key);
             ctx.secrets.forget_stack(&key);
             ctx.metrics.forget_stack(&key.namespace, &key.name);
             for other in ctx.roster.leave(&key) {
@@ -224,7 +222,7 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
         Err(invalid) => {
             let message = format!("cannot be read: {}; correct the object", invalid.error);
             let violations = vec![Violation::new(Reason::InvalidSpec, "spec", message)];
-            let (components, aspects) = standing(&ctx, &key).await?;
+            let (components, aspects) = standing(&ctx, &key, None).await?;
             let situation = Situation::Invalid { violations, components, aspects };
             let held =
                 publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;

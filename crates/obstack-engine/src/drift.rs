@@ -1,10 +1,23 @@
-//! Which objects somebody else changed or deleted, told from the live view alone.
+//! Which objects somebody else changed or deleted, told from the live view alone, and which of them may be put back.
 
 use std::collections::BTreeMap;
 
-use obstack_core::{inventory::Inventory, objects::ObjectId};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::{Client, api::ObjectMeta};
+use obstack_api::labels;
+use obstack_core::{
+    assemble::PlannedObject,
+    drift::{Deed, DriftLog, Taken, taken},
+    inventory::Inventory,
+    names::StackKey,
+    objects::ObjectId,
+};
+use serde_json::Value;
 
-use crate::cluster::live::LiveView;
+use crate::{
+    cluster::{api_of, bounded, live::LiveView},
+    context::Context,
+};
 
 /// What somebody else did to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +26,103 @@ pub struct Drift {
     pub deleted: bool,
     /// The field manager that changed it, where the API server tells.
     pub manager: Option<String>,
+}
+
+impl Drift {
+    /// As the log of drift has it, before the object was looked at.
+    pub fn deed(&self) -> Deed {
+        Deed { deleted: self.deleted, manager: self.manager.clone(), fields: Vec::new() }
+    }
+}
+
+/// What others did to the objects of a stack.
+#[derive(Debug, Default)]
+pub struct Drifts {
+    /// Objects that may be put back now.
+    pub due: BTreeMap<ObjectId, Drift>,
+    /// Objects that somebody keeps changing, and whose time has not come.
+    pub waiting: BTreeMap<ObjectId, Drift>,
+}
+
+impl Drifts {
+    /// What others did to the objects of an inventory, as far as the watches have told.
+    pub fn of(ctx: &Context, key: &StackKey, inventory: &Inventory) -> Self {
+        let memory = ctx.memory.recall(key);
+        let now = ctx.memory.now();
+        let drifts = drifted(inventory, &ctx.view, &memory.written, &ctx.settings.namespaces);
+        if !memory.written.is_empty() || memory.drift.is_none() {
+            ctx.memory.update(key, |memory| {
+                memory.written.retain(|id, version| !ctx.view.has_seen(id, *version));
+                memory.drift.get_or_insert_with(|| DriftLog::begin(now));
+            });
+        }
+        let may = |id: &ObjectId| memory.drift.as_ref().is_none_or(|log| log.may_repair(id, now).is_ok());
+        let (due, waiting) = drifts.into_iter().partition(|(id, _)| may(id));
+        Self { due, waiting }
+    }
+
+    /// What was done to an object.
+    pub fn get(&self, id: &ObjectId) -> Option<&Drift> {
+        self.due.get(id).or_else(|| self.waiting.get(id))
+    }
+
+    /// An object is in place again.
+    pub fn forget(&mut self, id: &ObjectId) {
+        self.due.remove(id);
+        self.waiting.remove(id);
+    }
+
+    /// Leaves out what is no doing of others.
+    pub fn disregard(&mut self, is_ours: impl Fn(&ObjectId, &Drift) -> bool) {
+        self.due.retain(|id, drift| !is_ours(id, drift));
+        self.waiting.retain(|id, drift| !is_ours(id, drift));
+    }
+}
+
+/// Looks at a drifted object: which fields were changed, and who has them now. The manager that wrote last, which the
+/// live view knows, may be one that wrote something else.
+pub async fn deed(client: &Client, object: &PlannedObject, drift: &Drift) -> Deed {
+    let deed = drift.deed();
+    if drift.deleted {
+        return deed;
+    }
+    let (id, api) = (&object.id, api_of(client, &object.id));
+    match bounded(|| format!("get {id}"), api.get_metadata_opt(&id.name)).await {
+        Ok(Some(live)) => {
+            let Taken { manager, fields } = taken_fields(&object.body, &live.metadata);
+            Deed { manager: manager.or(deed.manager), fields, ..deed }
+        }
+        Ok(None) => deed,
+        Err(error) => {
+            tracing::debug!(object = %id, %error, "which fields were changed is not known");
+            deed
+        }
+    }
+}
+
+fn taken_fields(body: &Value, metadata: &ObjectMeta) -> Taken {
+    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
+    let fields = |entry: &ManagedFieldsEntry| {
+        entry.fields_v1.as_ref().map(|fields| fields.0.clone()).unwrap_or_default()
+    };
+    let (ours, others): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .filter(|entry| entry.subresource.as_deref() != Some("status"))
+        .partition(|entry| is_ours(entry));
+    let ours = ours.first().map(|entry| fields(entry)).unwrap_or_default();
+    let mut others: Vec<_> = others
+        .into_iter()
+        .filter_map(|entry| {
+            Some((entry.time.as_ref().map(|time| time.0), entry.manager.clone()?, fields(entry)))
+        })
+        .collect();
+    others.sort_by_key(|(time, _, _)| std::cmp::Reverse(*time));
+    let others: Vec<_> = others.into_iter().map(|(_, manager, fields)| (manager, fields)).collect();
+    taken(body, &ours, &others)
+}
+
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(labels::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
 }
 
 /// Objects that are not as we left them. `written` holds versions of our own writes: what the watches knew before one

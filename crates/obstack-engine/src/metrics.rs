@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::{Metric as Collected, Registry},
 };
 
-use self::stacks::{Conditions, Replicas, StackGauges};
+use self::stacks::{Conditions, Replicas, StackGauges, Violations};
 
 /// The kinds of metric, as Prometheus names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,12 @@ static REPLICAS: Spec<4> = Spec::new(
     ["namespace", "name", "component", "state"],
     "Pods of each component: desired and ready.",
 );
+static POLICY_VIOLATIONS: Spec<4> = Spec::new(
+    Kind::Gauge,
+    "obstack_policy_violations",
+    ["namespace", "name", "rule", "origin"],
+    "Containers of live pods that break the resource policy, by rule and by where it comes from.",
+);
 static LEADER: Spec<0> =
     Spec::new(Kind::Gauge, "obstack_leader", [], "1 when this process leads, 0 when it stands by.");
 static RENDERS: Spec<1> = Spec::new(
@@ -131,7 +137,7 @@ static WATCH_EVENTS: Spec<1> = Spec::new(
 );
 
 /// Every metric of the operator.
-pub static METRICS: [Metric; 13] = [
+pub static METRICS: [Metric; 14] = [
     RECONCILES.doc(),
     RECONCILE_DURATION.doc(),
     QUEUE_DEPTH.doc(),
@@ -140,6 +146,7 @@ pub static METRICS: [Metric; 13] = [
     DRIFT_REPAIRED.doc(),
     CONDITION.doc(),
     REPLICAS.doc(),
+    POLICY_VIOLATIONS.doc(),
     LEADER.doc(),
     RENDERS.doc(),
     RENDER_DURATION.doc(),
@@ -164,6 +171,7 @@ pub struct Metrics {
     drift_repaired: Family<Labels, Counter>,
     conditions: StackGauges<Conditions>,
     replicas: StackGauges<Replicas>,
+    policy_violations: StackGauges<Violations>,
     leader: Gauge,
     renders: Family<Labels, Counter>,
     render_duration: Histogram,
@@ -185,6 +193,7 @@ impl Metrics {
             drift_repaired: DRIFT_REPAIRED.register(registry, Family::default()),
             conditions: StackGauges::register(&CONDITION, registry),
             replicas: StackGauges::register(&REPLICAS, registry),
+            policy_violations: StackGauges::register(&POLICY_VIOLATIONS, registry),
             leader: LEADER.register(registry, Gauge::default()),
             renders: RENDERS.register(registry, Family::default()),
             render_duration: RENDER_DURATION.register(registry, Histogram::new(RENDER_BUCKETS)),
@@ -232,10 +241,21 @@ impl Metrics {
         self.replicas.replace(namespace, name, Replicas(components.collect()));
     }
 
+    /// The policy violations of a stack, as (rule, origin, containers). They replace the earlier ones.
+    pub fn set_policy_violations(
+        &self,
+        namespace: &str,
+        name: &str,
+        violations: &[(&'static str, &'static str, i64)],
+    ) {
+        self.policy_violations.replace(namespace, name, Violations(violations.into()));
+    }
+
     /// A stack is gone: so are its series.
     pub fn forget_stack(&self, namespace: &str, name: &str) {
         self.set_conditions(namespace, name, &[]);
         self.set_component_replicas(namespace, name, &[]);
+        self.set_policy_violations(namespace, name, &[]);
     }
 
     /// Whether this process leads.

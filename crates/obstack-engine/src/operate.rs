@@ -15,13 +15,14 @@ use crate::{
         secrets::Secrets,
         watches::{Synced, Watches},
     },
-    context::{ClientHandle, Context, Memory, Settings},
+    context::{ClientHandle, Context, Memory, RingsWay, Settings},
     controller,
     lease::WriteGuard,
     metrics::Metrics,
     observe,
     plans::Plans,
     probes::Probes,
+    rings::{self, Rings},
     roster::Roster,
 };
 
@@ -96,7 +97,13 @@ pub async fn run(
         () = stop.cancelled() => return Ok(()),
         () = watches.synced.wait() => synced(),
     }
+    let way = match parts.settings.rings {
+        RingsWay::Service => rings::Way::Service,
+        RingsWay::Proxy => rings::Way::Proxy(ClientHandle(parts.client.clone())),
+        RingsWay::Off => rings::Way::Off,
+    };
     let ctx = Context {
+        rings: Arc::new(Rings::new(way, rings::INTERVAL, triggers.clone())),
         probes: Arc::new(Probes::new(parts.settings.probe_interval, parts.metrics.clone(), triggers)),
         settings: parts.settings,
         cluster,

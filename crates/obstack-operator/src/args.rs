@@ -146,9 +146,9 @@ pub struct LeaseArgs {
     pub pod_name: Option<String>,
 }
 
-/// How often and how long.
+/// How often, how long and by which way.
 #[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Pace")]
+#[command(next_help_heading = "Probes and pace")]
 pub struct PaceArgs {
     /// Seconds between two probes of a stack's buckets.
     #[arg(global = true, long, env = "OBSTACK_PROBE_INTERVAL", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -156,6 +156,21 @@ pub struct PaceArgs {
     /// Seconds after which one reconcile is given up and tried again later.
     #[arg(global = true, long, env = "OBSTACK_RECONCILE_DEADLINE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub reconcile_deadline: Duration,
+    /// How the rings of Mimir and Tempo are asked: at their Services, through the API server (which needs the right to
+    /// `get` services/proxy), or not at all.
+    #[arg(global = true, long, env = "OBSTACK_RINGS", value_enum, default_value_t = RingsWay::Service)]
+    pub rings: RingsWay,
+}
+
+/// How rings are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RingsWay {
+    /// Straight at the Services, from inside the cluster.
+    Service,
+    /// Through the API server.
+    Proxy,
+    /// Not at all.
+    Off,
 }
 
 /// Logs, health and metrics.

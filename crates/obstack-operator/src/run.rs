@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     admin::{self, Admin, BindError},
-    args::{ChartSource, LeaseArgs, RunArgs},
+    args::{ChartSource, LeaseArgs, RingsWay, RunArgs},
     health::{Health, Stage},
     shutdown, telemetry,
 };
@@ -204,6 +204,11 @@ fn parts(context: Context) -> Parts {
             },
             probe_interval: pace.probe_interval,
             reconcile_deadline: pace.reconcile_deadline,
+            rings: match pace.rings {
+                RingsWay::Service => obstack_engine::context::RingsWay::Service,
+                RingsWay::Proxy => obstack_engine::context::RingsWay::Proxy,
+                RingsWay::Off => obstack_engine::context::RingsWay::Off,
+            },
         },
         helm: charts.helm,
         bundled_charts: charts.bundled_charts,

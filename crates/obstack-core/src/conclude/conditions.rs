@@ -195,7 +195,9 @@ fn plan(followed: &Followed) -> Draft {
             Reason::StorageNotReady,
             "nothing is applied before the buckets are ready",
         ),
-        Applied::Failed(fault) => draft(PlanApplied, False, fault.reason, fault.message.clone()),
+        Applied::Failed(fault) | Applied::Held(fault) => {
+            draft(PlanApplied, False, fault.reason, fault.message.clone())
+        }
     }
 }
 

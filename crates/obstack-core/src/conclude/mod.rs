@@ -104,6 +104,8 @@ pub enum Applied {
     All,
     /// Some could not be applied.
     Failed(Fault),
+    /// The change waits, for a person or for room, or an object waits to be put back.
+    Held(Fault),
 }
 
 /// What is said, and whether anything is new.

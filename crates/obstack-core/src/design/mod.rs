@@ -1,7 +1,7 @@
 //! From a valid stack to a [`Blueprint`]: which releases with which values, which objects of our own, which buckets,
 //! and what the status can say before anything runs. It cannot fail.
 
-mod advisories;
+pub mod advisories;
 mod datasources;
 mod endpoints;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Raised whenever assembling the same rendered objects gives other objects, so that running stacks are planned anew.
-const ASSEMBLY_VERSION: u32 = 1;
+const ASSEMBLY_VERSION: u32 = 2;
 
 /// What a stack comes to.
 #[derive(Clone, Debug)]

@@ -1,18 +1,42 @@
-//! How the components stand, from what is observed of workloads and pods.
+//! The first cause: how every component stands, and what keeps it from being ready.
+//!
+//! Nothing is said that was not seen. Counts of controllers and the view of pods must agree before a component is
+//! called ready; a cause is what a controller, the scheduler, a kubelet, a container's last words or the operator's own
+//! probe of the buckets said. Messages name an object and hold no clock, no restart count and no address of a pod, or
+//! they would be news each time. What to do stands with each [`Reason`]; whoever shows a message adds it.
+
+mod claims;
+mod containers;
+mod counts;
+mod order;
+mod pods;
+mod refused;
+mod storage;
+mod words;
 
 use obstack_api::{ComponentState, ComponentStatus, Reason};
 
+use self::counts::Counts;
 use crate::{
     assemble::PlannedComponent,
-    live::{Live, PodFacts, StateFacts, WorkloadFacts},
+    conclude::BucketHealth,
+    live::{Live, PodFacts, WorkloadFacts},
 };
 
-/// Something that keeps a pod from becoming ready.
+/// Seconds after its start in which a container's failing probe is part of the start: Mimir's ingesters and
+/// store-gateways need up to 60 until their rings let them in.
+const START_SECONDS: i64 = 90;
+/// Seconds that a provisioner gets to make a volume.
+const VOLUME_SECONDS: i64 = 60;
+/// Seconds after which a pod that is not ready for no known cause is a fault.
+const DEADLINE_SECONDS: i64 = 15 * 60;
+
+/// Something that keeps a component from becoming ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Why, in one word.
     pub reason: Reason,
-    /// In the words of the scheduler or the kubelet.
+    /// Which object, and why in the words of who saw it; without the fix of the reason.
     pub message: String,
 }
 
@@ -23,27 +47,118 @@ pub struct ComponentHealth {
     pub status: ComponentStatus,
     /// It serves within its quorum.
     pub available: bool,
-    /// Why it is not ready.
+    /// Why it is not ready; `None` when it is.
     pub cause: Option<Trouble>,
+    /// How much waits for it: 0 for what holds data, up to 4 for what nothing waits for.
+    pub importance: u8,
 }
 
-/// How every component stands.
-pub fn of(components: &[PlannedComponent], live: &Live) -> Vec<ComponentHealth> {
-    components.iter().map(|component| of_component(component, live)).collect()
+/// A trouble on its way into a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cause {
+    reason: Reason,
+    /// Which pods; empty when it is about the workload.
+    who: String,
+    /// What is said of them.
+    what: String,
+    /// Which fault of the object store it is, if one: the same for everything that waits for the same.
+    fault: Option<String>,
 }
 
-fn of_component(component: &PlannedComponent, live: &Live) -> ComponentHealth {
-    let desired = i32::try_from(component.desired).unwrap_or(i32::MAX);
-    let workload = live.workloads.get(&component.workload);
-    let pods: Vec<_> = live.pods.iter().filter(|pod| pod.component == component.name).collect();
-    let ready_pods = i32::try_from(pods.iter().filter(|pod| pod.ready).count()).unwrap_or(i32::MAX);
-    let seen = workload.cloned().unwrap_or_default();
-    // The controller's count and our own view of the pods must agree: either may be behind.
-    let ready = seen.ready.min(ready_pods);
-    let current =
-        workload.is_some() && seen.observed_generation >= seen.generation && seen.replicas == desired;
-    let complete = current && seen.updated >= desired && ready >= desired;
-    let cause = if complete { None } else { Some(cause(component, workload, &seen, &pods, desired)) };
+impl Cause {
+    fn new(reason: Reason, what: impl Into<String>) -> Self {
+        Self { reason, who: String::new(), what: what.into(), fault: None }
+    }
+
+    fn message(&self) -> String {
+        if self.who.is_empty() { self.what.clone() } else { format!("{}: {}", self.who, self.what) }
+    }
+}
+
+/// What a component is judged by.
+#[derive(Clone, Copy, Debug)]
+struct Scene<'a> {
+    component: &'a PlannedComponent,
+    workload: Option<&'a WorkloadFacts>,
+    live: &'a Live,
+    storage: &'a [BucketHealth],
+    now: i64,
+}
+
+impl Scene<'_> {
+    /// Kind and name of the workload, as people say them.
+    fn spoken(&self) -> String {
+        format!("{} {}", self.component.workload.kind.as_str(), self.component.workload.name)
+    }
+
+    /// More than `seconds` have passed since `since`, or nobody knows when that was.
+    fn longer_than(&self, seconds: i64, since: i64) -> bool {
+        since == 0 || self.now.saturating_sub(since) > seconds
+    }
+}
+
+/// A component with what was found out.
+#[derive(Debug)]
+struct Found<'a> {
+    component: &'a PlannedComponent,
+    counts: Counts,
+    cause: Option<Cause>,
+}
+
+/// How every component stands, in the order of `components`. `storage` is what the operator's own probe of the buckets
+/// says, empty when nobody has looked; `now` is in seconds of the Unix epoch.
+pub fn of(
+    components: &[PlannedComponent],
+    live: &Live,
+    storage: &[BucketHealth],
+    now: i64,
+) -> Vec<ComponentHealth> {
+    let scenes = components.iter().map(|component| {
+        let workload = live.workloads.get(&component.workload);
+        Scene { component, workload, live, storage, now }
+    });
+    let mut found: Vec<Found<'_>> = scenes.map(find).collect();
+    storage::name_once(&mut found);
+    found.into_iter().map(health).collect()
+}
+
+/// The component that explains the rest: what blocks most, then what most waits for, then the order of the plan.
+pub fn first_cause(components: &[ComponentHealth]) -> Option<&Trouble> {
+    let causes =
+        components.iter().filter_map(|component| Some((component.importance, component.cause.as_ref()?)));
+    causes.min_by_key(|(importance, cause)| order::between(cause.reason, *importance)).map(|(_, cause)| cause)
+}
+
+/// The next second of the Unix epoch at which [`of`] may say something else though nothing is observed meanwhile:
+/// whoever follows a stack has to look again then.
+pub fn changes_at(live: &Live, now: i64) -> Option<i64> {
+    let waiting = live.pods.iter().filter(|pod| !pod.ready && pod.not_ready_since > 0);
+    let deadlines = waiting.flat_map(|pod| {
+        [VOLUME_SECONDS, DEADLINE_SECONDS].map(|seconds| pod.not_ready_since.saturating_add(seconds))
+    });
+    let states = live.pods.iter().flat_map(|pod| &pod.containers).filter_map(|c| c.state.as_deref());
+    let starts =
+        states.filter(|state| state.since > 0).map(|state| state.since.saturating_add(START_SECONDS));
+    deadlines.chain(starts).map(|second| second.saturating_add(1)).filter(|second| *second > now).min()
+}
+
+fn find(scene: Scene<'_>) -> Found<'_> {
+    let mut pods: Vec<&PodFacts> =
+        scene.live.pods.iter().filter(|pod| pod.component == scene.component.name).collect();
+    // Pod 10 comes after pod 9.
+    pods.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
+    let counts = Counts::of(scene.component, scene.workload, &pods);
+    let cause = (!counts.complete).then(|| {
+        let worst = refused::cause(&scene).into_iter().chain(pods::worst(&scene, &pods));
+        let worst = worst.min_by_key(|cause| order::within(cause.reason));
+        worst.unwrap_or_else(|| Cause::new(Reason::RolloutInProgress, counts.progress(&scene)))
+    });
+    Found { component: scene.component, counts, cause }
+}
+
+fn health(found: Found<'_>) -> ComponentHealth {
+    let Found { component, counts, cause } = found;
+    let cause = cause.map(|cause| Trouble { reason: cause.reason, message: cause.message() });
     let state = match &cause {
         None => ComponentState::Ready,
         Some(cause) if cause.reason == Reason::RolloutInProgress => ComponentState::Progressing,
@@ -54,116 +169,18 @@ fn of_component(component: &PlannedComponent, live: &Live) -> ComponentHealth {
             name: component.name.clone(),
             kind: Some(component.workload.kind.as_str().to_owned()),
             workload: Some(component.workload.name.clone()),
-            desired,
-            created: seen.created,
-            updated: seen.updated.min(desired),
-            ready: ready.min(desired),
-            image: Some(component.image.clone()),
+            desired: counts.desired,
+            created: counts.created,
+            updated: counts.updated,
+            ready: counts.ready,
             tolerates_failures: None,
+            image: Some(component.image.clone()),
             state,
             reason: cause.as_ref().map(|cause| cause.reason.as_str().to_owned()),
             message: cause.as_ref().map(|cause| cause.message.clone()),
         },
-        available: desired == 0 || ready >= quorum(desired),
+        available: counts.available,
         cause,
+        importance: order::importance(component),
     }
-}
-
-/// Pods that must be ready for a component to serve: all but one, and at least one. A budget lets one go at a time,
-/// and one pod less must not look like an outage.
-fn quorum(desired: i32) -> i32 {
-    (desired - 1).max(1)
-}
-
-/// The first thing that keeps a component from being ready, worst first.
-fn cause(
-    component: &PlannedComponent,
-    workload: Option<&WorkloadFacts>,
-    seen: &WorkloadFacts,
-    pods: &[&PodFacts],
-    desired: i32,
-) -> Trouble {
-    let name = format!("{} {}", component.workload.kind.as_str(), component.workload.name);
-    if workload.is_none() {
-        return progressing(format!("{name} is not there yet"));
-    }
-    if seen.created < desired
-        && let Some(refusal) = &seen.refusal
-    {
-        let reason =
-            if refusal.contains("exceeded quota") { Reason::QuotaExceeded } else { Reason::PodsRefused };
-        return Trouble {
-            reason,
-            message: format!("{name}: {} of {desired} pods exist: {refusal}", seen.created),
-        };
-    }
-    let troubled =
-        pods.iter().filter_map(|pod| trouble_of(pod).map(|trouble| (severity(trouble.reason), pod, trouble)));
-    if let Some((_, pod, trouble)) = troubled.min_by_key(|(severity, pod, _)| (*severity, pod.name.clone())) {
-        return Trouble { reason: trouble.reason, message: format!("pod {}: {}", pod.name, trouble.message) };
-    }
-    let ready_pods = i32::try_from(pods.iter().filter(|pod| pod.ready).count()).unwrap_or(i32::MAX);
-    let ready = seen.ready.min(ready_pods);
-    progressing(format!(
-        "{name}: {ready} of {desired} pods ready, {} at the newest revision",
-        seen.updated.min(desired)
-    ))
-}
-
-/// The worst thing that a pod's status says, if anything.
-fn trouble_of(pod: &PodFacts) -> Option<Trouble> {
-    if let Some(message) = &pod.unscheduled {
-        // Every pod with a claim is unschedulable for a moment, until the claim is bound.
-        let binding = message.contains("unbound immediate PersistentVolumeClaims");
-        let reason = if binding { Reason::RolloutInProgress } else { Reason::Unschedulable };
-        return Some(Trouble { reason, message: message.clone() });
-    }
-    let states = pod.containers.iter().filter_map(|container| Some((container, container.state.as_deref()?)));
-    states.into_iter().find_map(|(container, state)| container_trouble(&container.name, state))
-}
-
-fn container_trouble(name: &str, state: &StateFacts) -> Option<Trouble> {
-    let (why, said) = state.waiting.as_ref()?;
-    match why.as_str() {
-        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => Some(Trouble {
-            reason: Reason::ImagePullFailed,
-            message: format!("image {}: {said}", state.image),
-        }),
-        "CrashLoopBackOff" => {
-            let how = state.ended.as_ref().map_or_else(
-                || said.clone(),
-                |ended| {
-                    let last_line = ended.message.trim().lines().last().unwrap_or_default();
-                    format!("{} (exit code {}) {last_line}", ended.reason, ended.exit_code)
-                },
-            );
-            let message = format!("container {name} ended: {}", how.trim());
-            Some(Trouble { reason: Reason::CrashLoop, message })
-        }
-        _ => None,
-    }
-}
-
-fn progressing(message: String) -> Trouble {
-    Trouble { reason: Reason::RolloutInProgress, message }
-}
-
-/// What blocks more comes first.
-fn severity(reason: Reason) -> u8 {
-    match reason {
-        Reason::QuotaExceeded => 0,
-        Reason::PodsRefused => 1,
-        Reason::Unschedulable => 2,
-        Reason::ImagePullFailed => 3,
-        Reason::CrashLoop => 4,
-        _ => 5,
-    }
-}
-
-/// The component that explains the rest: what blocks most, then the order of the plan.
-pub fn first_cause(components: &[ComponentHealth]) -> Option<&Trouble> {
-    components
-        .iter()
-        .filter_map(|component| component.cause.as_ref())
-        .min_by_key(|cause| severity(cause.reason))
 }

@@ -8,6 +8,7 @@ mod buckets;
 mod chart;
 mod component;
 mod overrides;
+mod quota;
 mod storage;
 
 pub use self::buckets::claims;
@@ -69,6 +70,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         overrides::owned_keys(backend.backend, user, &backends::values(backend, &setting), &mut faults);
     }
     let buckets = buckets::collect(&backends, &storage, &facts.claimed_buckets, &mut faults);
+    let quota = quota::validate(&spec.quota, spec.resource_policy, &mut faults);
     let datasources = spec.grafana.as_ref().and_then(|grafana| grafana.datasources.as_ref());
     let datasources = datasources.and_then(|wanted| datasources_of(wanted, &key));
     if !faults.is_empty() {
@@ -84,6 +86,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         buckets,
         resource_policy: spec.resource_policy,
         budgets: spec.disruption.pod_disruption_budgets == PodDisruptionBudgets::Auto,
+        quota,
         backends,
         datasources,
         key,

@@ -149,6 +149,9 @@ fn state(status: &ContainerStatus) -> Option<StateFacts> {
     Some(StateFacts {
         image: status.image.clone(),
         running,
+        since: state
+            .and_then(|s| s.running.as_ref()?.started_at.as_ref())
+            .map_or(0, |time| time.0.as_second()),
         started: status.started.unwrap_or(false),
         restarts: status.restart_count,
         waiting: waiting.map(|waiting| {
@@ -157,6 +160,7 @@ fn state(status: &ContainerStatus) -> Option<StateFacts> {
         ended: ended.map(|ended| EndFacts {
             reason: ended.reason.clone().unwrap_or_default(),
             exit_code: ended.exit_code,
+            at: ended.finished_at.as_ref().map_or(0, |time| time.0.as_second()),
             message: ended.message.clone().unwrap_or_default(),
         }),
     })
@@ -204,9 +208,11 @@ pub fn class(class: &StorageClass) -> ClassFacts {
 /// Facts of a quota.
 pub fn quota(quota: &ResourceQuota) -> QuotaFacts {
     let (spec, status) = (quota.spec.as_ref(), quota.status.as_ref());
-    let plain = spec.and_then(|spec| spec.scopes.as_deref()).unwrap_or_default().iter().map(|name| {
-        ScopeFacts { name: name.clone(), operator: "Exists".to_owned(), values: Vec::new() }
-    });
+    let plain = spec
+        .and_then(|spec| spec.scopes.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .map(|name| ScopeFacts { name: name.clone(), operator: "Exists".to_owned(), values: Vec::new() });
     let selector = spec.and_then(|spec| spec.scope_selector.as_ref());
     let selected = selector.and_then(|selector| selector.match_expressions.as_deref()).unwrap_or_default();
     let scope = |requirement: &ScopedResourceSelectorRequirement| ScopeFacts {

@@ -223,9 +223,9 @@ impl LiveView {
         let mut inner = self.write();
         if facts.created >= facts.replicas {
             // It can make pods again: what it said before is over.
-            inner.words.forget(&id.namespace, |kind, name| {
-                is_controller(kind) && names_controller(&id.name, name)
-            });
+            inner
+                .words
+                .forget(&id.namespace, |kind, name| is_controller(kind) && names_controller(&id.name, name));
         }
         let workloads = inner.workloads.entry(id.namespace.clone()).or_default();
         let before = workloads.insert(id.clone(), facts.clone());
@@ -279,7 +279,14 @@ impl LiveView {
 
     /// Hears what a controller or a kubelet says of an object. It may come before the object itself does. Gives the
     /// stack to look at when it is news.
-    pub fn hear(&self, namespace: &str, kind: &str, name: &str, uid: &str, said: (&str, &str)) -> Vec<StackKey> {
+    pub fn hear(
+        &self,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+        uid: &str,
+        said: (&str, &str),
+    ) -> Vec<StackKey> {
         let mut inner = self.write();
         if !inner.hear(namespace, kind, name, uid, said) {
             return Vec::new();

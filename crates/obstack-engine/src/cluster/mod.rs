@@ -57,6 +57,15 @@ pub enum ClusterError {
         /// Its answer.
         source: Box<kube::Error>,
     },
+    /// The API server has a definition of stacks that is older than this operator: it refuses newer fields.
+    #[error(
+        "{what}: the CustomResourceDefinition is older than this operator; apply its own: \
+         obstack-operator crd | kubectl apply --server-side -f -"
+    )]
+    OldDefinition {
+        /// What was tried, on which object.
+        what: String,
+    },
     /// This process may not write any more, because it may not be the leader.
     #[error("{what}: not the leader any more")]
     NotLeader {

@@ -33,8 +33,17 @@ pub async fn write_status(
     });
     let params = PatchParams::apply(labels::STATUS_FIELD_MANAGER).force();
     let stacks: Api<kube::api::DynamicObject> = dynamic(client, key);
-    write(guard, what, stacks.patch_status(&key.name, &params, &Patch::Apply(&body))).await.map(|_| ())
+    match write(guard, what, stacks.patch_status(&key.name, &params, &Patch::Apply(&body))).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.status().is_some_and(|status| status.message.contains(NOT_DECLARED)) => {
+            Err(ClusterError::OldDefinition { what: what() })
+        }
+        Err(error) => Err(error),
+    }
 }
+
+/// What the API server says of a field that the stored `CustomResourceDefinition` does not know.
+const NOT_DECLARED: &str = "field not declared in schema";
 
 /// The API without types: the status of an object that does not parse must be writable too.
 fn dynamic(client: &Client, key: &StackKey) -> Api<kube::api::DynamicObject> {

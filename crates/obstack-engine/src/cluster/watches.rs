@@ -146,7 +146,9 @@ impl Watches {
             }
             self.spawn(self.clone().pods(scope.clone()));
             self.spawn(self.clone().named_secrets(scope.clone()));
-            self.spawn(self.clone().words("type=Warning,involvedObject.kind!=PersistentVolumeClaim", scope.clone()));
+            self.spawn(
+                self.clone().words("type=Warning,involvedObject.kind!=PersistentVolumeClaim", scope.clone()),
+            );
             // Some of what is said of claims is no warning, and yet the only word on why one is not bound.
             self.spawn(self.clone().words("involvedObject.kind=PersistentVolumeClaim", scope.clone()));
             self.room_of(scope.as_deref());

@@ -58,6 +58,20 @@ impl Facts for Replicas {
     }
 }
 
+/// Rule and origin of each policy violation, and the containers that have it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Violations(pub(super) Box<[(&'static str, &'static str, i64)]>);
+
+impl Facts for Violations {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn series(&self) -> impl Iterator<Item = ([&str; 2], i64)> {
+        self.0.iter().map(|(rule, origin, containers)| ([*rule, *origin], *containers))
+    }
+}
+
 /// One gauge about all stacks. Clones share it.
 #[derive(Debug)]
 pub(super) struct StackGauges<F> {

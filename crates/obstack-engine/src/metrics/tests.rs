@@ -20,6 +20,7 @@ fn everything(metrics: &Metrics) {
     metrics.record_drift_repaired("Service", "kubectl");
     metrics.set_conditions("dev", "obs", &[("Ready", "True")]);
     metrics.set_component_replicas("dev", "obs", &[("metrics.ingester", 3, 2)]);
+    metrics.set_policy_violations("dev", "obs", &[("NoCPULimit", "LimitRange", 3)]);
     metrics.set_leader(true);
     metrics.record_render(Duration::from_millis(80));
     metrics.record_bucket_probe("ok");
@@ -73,6 +74,7 @@ fn a_stack_that_is_gone_leaves_no_series_and_other_stacks_keep_theirs() {
         for stack in ["gone", "kept"] {
             metrics.set_conditions("dev", stack, &[("Ready", "True")]);
             metrics.set_component_replicas("dev", stack, &[("metrics.ingester", 3, 3)]);
+            metrics.set_policy_violations("dev", stack, &[("Requests", "Webhook", 1)]);
         }
         metrics.forget_stack("dev", "gone");
     });
@@ -86,4 +88,19 @@ fn a_component_that_is_gone_leaves_no_series() {
         metrics.set_component_replicas("dev", "obs", &[("metrics.ingester", 3, 3)]);
     });
     assert!(!text.contains("traces.querier") && text.contains("metrics.ingester"), "{text}");
+}
+
+#[test]
+fn a_violation_that_is_mended_leaves_no_series() {
+    let text = scrape(|metrics| {
+        metrics.set_policy_violations(
+            "dev",
+            "obs",
+            &[("NoCPULimit", "LimitRange", 3), ("Requests", "Webhook", 1)],
+        );
+        metrics.set_policy_violations("dev", "obs", &[("Requests", "Webhook", 2)]);
+    });
+    let series =
+        "obstack_policy_violations{namespace=\"dev\",name=\"obs\",rule=\"Requests\",origin=\"Webhook\"} 2\n";
+    assert!(text.contains(series) && !text.contains("NoCPULimit"), "{text}");
 }

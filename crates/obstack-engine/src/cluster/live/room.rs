@@ -113,7 +113,9 @@ impl Room {
             Part::Quotas => keep(&mut self.quotas, listed),
             Part::LimitRanges => keep(&mut self.limit_ranges, listed),
             Part::Nodes => Arc::make_mut(&mut self.nodes).retain(|name, _| listed("", name) != Some(false)),
-            Part::Classes => Arc::make_mut(&mut self.classes).retain(|name, _| listed("", name) != Some(false)),
+            Part::Classes => {
+                Arc::make_mut(&mut self.classes).retain(|name, _| listed("", name) != Some(false))
+            }
         }
     }
 
@@ -126,9 +128,9 @@ impl Room {
         let all = self.claims.get(namespace).into_iter().flatten();
         let of_one = |name: &str| {
             let base = name.rsplit_once('-').map_or("", |(base, _)| base);
-            workloads.clone().any(|workload| {
-                base.strip_suffix(workload).is_some_and(|template| template.ends_with('-'))
-            })
+            workloads
+                .clone()
+                .any(|workload| base.strip_suffix(workload).is_some_and(|template| template.ends_with('-')))
         };
         self.is_open(Part::Claims, namespace)
             .then(|| all.filter(|(name, _)| of_one(name)).map(|(_, claim)| claim.clone()).collect())

@@ -86,7 +86,12 @@ impl Words {
     }
 
     /// What was said for a reason about an object that fits, by kind and name.
-    pub(super) fn find(&self, namespace: &str, reason: &str, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
+    pub(super) fn find(
+        &self,
+        namespace: &str,
+        reason: &str,
+        fits: impl Fn(&str, &str) -> bool,
+    ) -> Option<String> {
         let all = self.said.get(namespace).into_iter().flatten();
         let mut found: Vec<_> = all
             .filter(|((kind, name), _)| fits(kind, name))

@@ -12,11 +12,7 @@ use k8s_openapi::{
         storage::v1::StorageClass,
     },
 };
-use kube::{
-    Api, Resource, ResourceExt,
-    api::PostParams,
-    runtime::watcher,
-};
+use kube::{Api, Resource, ResourceExt, api::PostParams, runtime::watcher};
 use obstack_core::names::StackKey;
 use serde::de::DeserializeOwned;
 
@@ -45,9 +41,13 @@ impl Watches {
 
     /// Starts the watches on the cluster's part of the room.
     pub(super) fn room(&self) {
-        self.optional_in::<Node>(Part::Nodes, None, |client, _| Api::all(client), Self::all(), |watches, node| {
-            watches.view.fold_node(&node.name_any(), facts::node(node))
-        });
+        self.optional_in::<Node>(
+            Part::Nodes,
+            None,
+            |client, _| Api::all(client),
+            Self::all(),
+            |watches, node| watches.view.fold_node(&node.name_any(), facts::node(node)),
+        );
         let classes = |watches: &Self, class: &StorageClass| {
             watches.view.fold_class(&class.name_any(), facts::class(class))
         };
@@ -130,7 +130,8 @@ impl Watches {
             Part::Nodes => "Node",
             Part::Classes => "StorageClass",
         };
-        self.follow_as(what, source, course, |object| self.trigger_all(apply(self, object)), gone, relisted).await;
+        self.follow_as(what, source, course, |object| self.trigger_all(apply(self, object)), gone, relisted)
+            .await;
     }
 
     fn trigger_all(&self, keys: Vec<StackKey>) {

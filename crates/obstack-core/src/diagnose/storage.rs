@@ -1,0 +1,136 @@
+//! Faults of the object store, which look different on each backend: Tempo ends again and again, Mimir runs and is
+//! never ready. The cause is one, and is named once.
+
+use std::collections::BTreeMap;
+
+use obstack_api::Reason;
+
+use super::{Cause, Found, Scene, order, words};
+use crate::conclude::Fault;
+
+/// What Mimir's sanity check (`pkg/mimir/sanity_check.go`) and Tempo's store (`tempodb/backend/s3`) write in front of
+/// an error of the object store.
+const ABOUT_STORAGE: &[&str] = &[
+    "configured object storage",
+    "send a request to object storage",
+    "error from listobjects on",
+    "failed to create store",
+];
+
+/// What the object store, the network and TLS say, and what it means; the first that fits counts. `minio-go` writes the text of
+/// an S3 error, other clients its code.
+const MEANINGS: &[(&str, Reason)] = &[
+    ("request signature we calculated does not match", Reason::SignatureRejected),
+    ("signaturedoesnotmatch", Reason::SignatureRejected),
+    ("access key id you provided does not exist", Reason::AccessKeyRejected),
+    ("invalidaccesskeyid", Reason::AccessKeyRejected),
+    ("specified bucket does not exist", Reason::BucketMissing),
+    ("nosuchbucket", Reason::BucketMissing),
+    ("access denied", Reason::AccessDenied),
+    ("accessdenied", Reason::AccessDenied),
+    ("allaccessdisabled", Reason::AccessDenied),
+    ("x509: ", Reason::TLSVerificationFailed),
+    ("tls: ", Reason::TLSVerificationFailed),
+    ("connection refused", Reason::StorageUnreachable),
+    ("connection reset", Reason::StorageUnreachable),
+    ("no such host", Reason::StorageUnreachable),
+    ("server misbehaving", Reason::StorageUnreachable),
+    ("i/o timeout", Reason::StorageUnreachable),
+    ("deadline exceeded", Reason::StorageUnreachable),
+    ("timeout awaiting", Reason::StorageUnreachable),
+    ("no route to host", Reason::StorageUnreachable),
+    ("network is unreachable", Reason::StorageUnreachable),
+    (": eof", Reason::StorageUnreachable),
+    ("unexpected eof", Reason::StorageUnreachable),
+];
+
+/// Whether a component starts only when a bucket answers, by what it and the bucket's purpose are called (Mimir's
+/// `checkObjectStoresConfig`; every Tempo process but the distributor has a store).
+fn needs(component: &str, purpose: &str) -> bool {
+    let (Some((signal, role)), Some((of, what))) = (component.split_once('.'), purpose.split_once('.'))
+    else {
+        return false;
+    };
+    signal == of
+        && match (signal, role) {
+            ("metrics", "queryFrontend" | "queryScheduler" | "overridesExporter")
+            | (_, "distributor" | "gateway") => false,
+            (_, "alertmanager") => what == "alertmanager",
+            (_, "ruler") => what != "alertmanager",
+            _ => what == "blocks",
+        }
+}
+
+/// The fault that the operator's own probe found in a bucket that the component needs.
+pub(super) fn by_probe(scene: &Scene<'_>) -> Option<Cause> {
+    let needed = scene.storage.iter().filter(|bucket| needs(&scene.component.name, &bucket.purpose));
+    let (reason, fault) = needed.filter_map(|bucket| bucket.fault.as_ref()).find_map(|fault| {
+        let reason = match fault.reason {
+            Reason::EndpointUnreachable => Reason::StorageUnreachable,
+            Reason::NoSuchBucket => Reason::BucketMissing,
+            Reason::TLSVerificationFailed
+            | Reason::AccessKeyRejected
+            | Reason::SignatureRejected
+            | Reason::AccessDenied
+            | Reason::StorageFailed => fault.reason,
+            // What is left is about making and claiming buckets, which pods do not do.
+            _ => return None,
+        };
+        Some((reason, fault))
+    })?;
+    let fault = without_fix(reason, fault);
+    let message = format!("it waits for the object store: {fault}");
+    Some(Cause { fault: Some(fault), ..Cause::new(reason, message) })
+}
+
+/// The probe's words without what to do, where the reason says the same.
+fn without_fix(reason: Reason, fault: &Fault) -> String {
+    let general = !matches!(reason, Reason::AccessDenied | Reason::StorageFailed);
+    let text =
+        fault.message.split_once("; ").filter(|_| general).map_or(fault.message.as_str(), |(what, _)| what);
+    words::quote(text)
+}
+
+/// The fault of the object store that a container's last words tell of.
+pub(super) fn by_words(scene: &Scene<'_>, said: &str) -> Option<Cause> {
+    if words::is_panic(said) {
+        return None;
+    }
+    let about = |line: &&str| {
+        let line = line.to_lowercase();
+        ABOUT_STORAGE.iter().any(|mark| line.contains(mark)) && !line.contains("context canceled")
+    };
+    let line = said.lines().rev().find(about)?;
+    if let Some(known) = by_probe(scene) {
+        return Some(known);
+    }
+    let lower = line.to_lowercase();
+    let meaning = MEANINGS.iter().find(|(mark, _)| lower.contains(mark));
+    let reason = meaning.map_or(Reason::StorageFailed, |(_, reason)| *reason);
+    let words = words::last(line);
+    let mut needed =
+        scene.storage.iter().filter(|bucket| needs(&scene.component.name, &bucket.purpose)).peekable();
+    let passes = needed.peek().is_some() && needed.all(|bucket| bucket.fault.is_none());
+    let beside = if passes { "; the operator's own probe of its bucket passes" } else { "" };
+    let message = format!("its object store does not let it start: {words}{beside}");
+    Some(Cause { fault: Some(words), ..Cause::new(reason, message) })
+}
+
+/// Has one component tell of each fault, the one that most waits for; the others say that they wait with it.
+pub(super) fn name_once(found: &mut [Found<'_>]) {
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| found.get(*index).map(|found| order::importance(found.component)));
+    let mut told: BTreeMap<(Reason, String), String> = BTreeMap::new();
+    for index in order {
+        let Some(Found { component, cause: Some(cause), .. }) = found.get_mut(index) else { continue };
+        let Some(fault) = &cause.fault else { continue };
+        // A stack has one object store and one pair of keys: what is said of them is the same for each bucket.
+        let of_bucket =
+            matches!(cause.reason, Reason::BucketMissing | Reason::AccessDenied | Reason::StorageFailed);
+        let key = (cause.reason, if of_bucket { fault.clone() } else { String::new() });
+        match told.get(&key) {
+            Some(first) => cause.what = format!("it waits for the object store, as {first} does"),
+            None => _ = told.insert(key, component.name.clone()),
+        }
+    }
+}

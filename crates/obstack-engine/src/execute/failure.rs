@@ -1,0 +1,68 @@
+//! What could not be applied, as faults of the stack.
+
+use obstack_api::Reason;
+use obstack_core::{conclude::Fault, objects::ObjectId};
+
+use crate::{cluster::ClusterError, expand::ExpandError};
+
+/// Why an object was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The API server refused it, or could not be reached.
+    #[error(transparent)]
+    Apply(#[from] ClusterError),
+    /// Its claims could not grow.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+}
+
+impl Failure {
+    /// The namespace of the object is being deleted.
+    pub(super) fn namespace_terminating(&self) -> bool {
+        matches!(self, Self::Apply(error) if error.namespace_terminating())
+    }
+}
+
+/// A failed apply as a fault of the stack; `failures` objects failed in all.
+pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault {
+    let more = if failures > 1 { format!(" (and {} more)", failures - 1) } else { String::new() };
+    let error = match failure {
+        Failure::Expand(error) => match error.cluster() {
+            Some(error) => error,
+            None => return Fault { reason: error.reason(), message: format!("{id}{more}: {error}") },
+        },
+        Failure::Apply(error) => error,
+    };
+    let said = error.status().map_or_else(|| error.to_string(), |status| status.message.clone());
+    let (reason, fix) = match error.code() {
+        409 => (
+            Reason::FieldConflict,
+            "; another manager holds the object: delete it or take the field out of its manifest",
+        ),
+        403 if said.contains("exceeded quota") => {
+            (Reason::QuotaExceeded, "; raise the quota or lower what the stack asks for")
+        }
+        403 => (Reason::ApplyRejected, "; allow the operator's ServiceAccount what the message names"),
+        422 if said.contains("updates to statefulset spec") => (
+            Reason::ApplyRejected,
+            "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay",
+        ),
+        400 | 404 | 413 | 422 => (Reason::ApplyRejected, ""),
+        _ => (Reason::ApplyFailed, ""),
+    };
+    Fault { reason, message: format!("{id}{more}: {said}{fix}") }
+}
+
+/// The same for the datasources, which live elsewhere.
+pub(super) fn datasource_fault(id: &ObjectId, failure: &Failure) -> Fault {
+    match failure {
+        Failure::Apply(error) if error.code() == 404 => {
+            let message = format!(
+                "namespace {} for the datasources does not exist; create it or change grafana.datasources.namespace",
+                id.namespace
+            );
+            Fault { reason: Reason::NamespaceMissing, message }
+        }
+        _ => fault(id, failure, 1),
+    }
+}

@@ -1,0 +1,133 @@
+//! The backends' rings are read beside the reconcile, so that a backend that does not answer never holds a repair up.
+
+mod ask;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use obstack_core::{
+    names::StackKey,
+    rings::{RingHealth, RingToAsk},
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use self::ask::Asker;
+pub use self::ask::{LARGEST_PAGE, REQUEST_DEADLINE, Way};
+
+/// Time between two looks at a stack's rings when nobody says otherwise.
+pub const INTERVAL: Duration = Duration::from_secs(30);
+/// What was seen this many intervals ago is no longer told.
+const STALE: u32 = 4;
+
+/// Knows how the rings of every stack stand.
+#[derive(Debug)]
+pub struct Rings {
+    asker: Option<Asker>,
+    interval: Duration,
+    triggers: mpsc::UnboundedSender<StackKey>,
+    stacks: Mutex<HashMap<StackKey, Stack>>,
+    /// Stacks whose rings are asked at the same time: after a start all are due at once.
+    turns: Semaphore,
+}
+
+#[derive(Debug)]
+struct Stack {
+    asked: Vec<RingToAsk>,
+    seen: Option<(Vec<RingHealth>, Instant)>,
+    /// Ends with the entry.
+    _looking: AbortOnDropHandle<()>,
+}
+
+impl Rings {
+    /// Rings that are asked each `interval`. A finished look with news triggers its stack. Must be called inside a
+    /// tokio runtime.
+    pub fn new(way: Way, interval: Duration, triggers: mpsc::UnboundedSender<StackKey>) -> Self {
+        let turns = Semaphore::new(way.parallel());
+        Self { asker: Asker::new(way), interval, triggers, stacks: Mutex::default(), turns }
+    }
+
+    fn stacks(&self) -> MutexGuard<'_, HashMap<StackKey, Stack>> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody asks.
+    pub fn is_off(&self) -> bool {
+        self.asker.is_none()
+    }
+
+    /// How a stack's rings stand, in the order of `wanted`: `None` before the first look has ended, and empty when
+    /// there is nothing to ask or nobody may. From the first call on the rings are looked at again and again, until
+    /// other ones are wanted or the stack is forgotten.
+    ///
+    /// A page in another namespace than the stack's is not asked.
+    pub fn look(self: &Arc<Self>, key: &StackKey, wanted: &[RingToAsk]) -> Option<Vec<RingHealth>> {
+        let own = |page: &&RingToAsk| page.namespace == key.namespace;
+        let wanted: Vec<_> = wanted.iter().filter(own).cloned().collect();
+        if self.asker.is_none() || wanted.is_empty() {
+            self.forget_stack(key);
+            return Some(Vec::new());
+        }
+        let mut stacks = self.stacks();
+        if let Some(stack) = stacks.get(key).filter(|stack| stack.asked == wanted) {
+            return self.fresh(stack).cloned();
+        }
+        let span = tracing::info_span!("rings", stack = %key);
+        let looking = tokio::spawn(watch(Arc::downgrade(self), key.clone(), wanted.clone()).instrument(span));
+        let stack = Stack { asked: wanted, seen: None, _looking: AbortOnDropHandle::new(looking) };
+        stacks.insert(key.clone(), stack);
+        None
+    }
+
+    /// Forgets a stack that is gone.
+    pub fn forget_stack(&self, key: &StackKey) {
+        self.stacks().remove(key);
+    }
+
+    fn fresh<'a>(&self, stack: &'a Stack) -> Option<&'a Vec<RingHealth>> {
+        let (seen, at) = stack.seen.as_ref()?;
+        (at.elapsed() <= self.interval.saturating_mul(STALE).saturating_add(REQUEST_DEADLINE)).then_some(seen)
+    }
+
+    async fn ask(&self, pages: &[RingToAsk]) -> Vec<RingHealth> {
+        let Some(asker) = &self.asker else { return Vec::new() };
+        let _turn = self.turns.acquire().await;
+        join_all(pages.iter().map(|page| asker.ask(page))).await
+    }
+
+    fn tell(&self, key: &StackKey, asked: &[RingToAsk], seen: Vec<RingHealth>) {
+        let mut stacks = self.stacks();
+        let Some(stack) = stacks.get_mut(key).filter(|stack| stack.asked == asked) else { return };
+        let news = self.fresh(stack) != Some(&seen);
+        stack.seen = Some((seen, Instant::now()));
+        drop(stacks);
+        if news {
+            // The receiver is gone only when the process ends.
+            let _ = self.triggers.send(key.clone());
+        }
+    }
+
+    /// The interval, moved by up to a tenth so that many stacks are not asked at once.
+    fn wait(&self, key: &StackKey) -> Duration {
+        let spread = obstack_core::hash::sha256(key.label().as_bytes())
+            .iter()
+            .fold(0_u32, |sum, byte| sum + u32::from(*byte));
+        self.interval.mul_f64(0.95 + f64::from(spread % 100) / 1000.0)
+    }
+}
+
+async fn watch(rings: Weak<Rings>, key: StackKey, pages: Vec<RingToAsk>) {
+    while let Some(rings) = rings.upgrade() {
+        let seen = rings.ask(&pages).await;
+        rings.tell(&key, &pages, seen);
+        let wait = rings.wait(&key);
+        // Nobody waits for the end of this pause before the rest goes.
+        drop(rings);
+        tokio::time::sleep(wait).await;
+    }
+}
