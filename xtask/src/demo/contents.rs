@@ -19,8 +19,11 @@ const TOOLS: &str = "ca7f8f-tools";
 /// The three environments, in the order of a rollout.
 const ENVIRONMENTS: [&str; 3] = ["dev", "test", "prod"];
 
-/// What is free in a namespace: CPU, memory, volumes.
-type Free = [&'static str; 3];
+/// CPU, memory, volumes.
+type Amounts = [&'static str; 3];
+
+/// The quota of each namespace, named as in the rollout document.
+const QUOTA: &str = "compute-long-running-quota";
 
 /// A sample, as it is applied.
 pub struct Stack {
@@ -33,15 +36,15 @@ pub struct Stack {
     object: Value,
 }
 
-/// What is free in the namespace of an environment. Other workloads use the rest of the real quotas.
-fn free(environment: &str, quota: Quota) -> Free {
+/// The quota of an environment's namespace, and what other workloads use of it. Of dev and test only what is free is
+/// known.
+fn room(environment: &str, quota: Quota) -> (Amounts, Option<Amounts>) {
+    let others = ["2630m", "8704Mi", "55Gi"];
     match (environment, quota) {
-        ("dev", _) => ["2530m", "11571Mi", "33Gi"],
-        ("test", _) => ["5340m", "25395Mi", "30Gi"],
-        // 4000m, 16Gi and 64Gi, of which about 2630m, 8.5Gi and 55Gi are used.
-        (_, Quota::Today) => ["1370m", "7680Mi", "9Gi"],
-        // 10000m, 32Gi and 96Gi, of which the same is used.
-        (_, Quota::Fits) => ["7370m", "24064Mi", "41Gi"],
+        ("dev", _) => (["2530m", "11571Mi", "33Gi"], None),
+        ("test", _) => (["5340m", "25395Mi", "30Gi"], None),
+        (_, Quota::Today) => (["4000m", "16Gi", "64Gi"], Some(others)),
+        (_, Quota::Fits) => (["10000m", "32Gi", "96Gi"], Some(others)),
     }
 }
 
@@ -78,6 +81,14 @@ pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Erro
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", rbac.as_str()];
     command::text("apply the RBAC", &mut place.kubectl(&apply))?;
     place.apply("namespaces, quotas and credentials", &around(place, quota, stacks))?;
+    // The quota's controller counts what others use before the stacks come.
+    for (stack, environment) in stacks.iter().zip(ENVIRONMENTS) {
+        let Some([cpu, _, _]) = room(environment, quota).1 else { continue };
+        let counted = format!("--for=jsonpath={{.status.used.requests\\.cpu}}={cpu}");
+        let name = format!("resourcequota/{QUOTA}");
+        let wait = ["wait", &counted, &name, "-n", &stack.namespace, "--timeout=60s"];
+        command::text("wait for the quota to be counted", &mut place.kubectl(&wait))?;
+    }
     println!("CRD, RBAC, namespaces, quotas and credentials are in place.");
     Ok(())
 }
@@ -105,12 +116,13 @@ fn around(place: &Place, quota: Quota, stacks: &[Stack]) -> Value {
     let mut objects: Vec<Value> = stacks.iter().map(|stack| namespace(&stack.namespace)).collect();
     objects.push(namespace(TOOLS));
     for (stack, environment) in stacks.iter().zip(ENVIRONMENTS) {
-        let [cpu, memory, storage] = free(environment, quota);
+        let ([cpu, memory, storage], others) = room(environment, quota);
         objects.push(json!({
             "apiVersion": "v1", "kind": "ResourceQuota",
-            "metadata": {"name": "free", "namespace": stack.namespace, "labels": labels()},
+            "metadata": {"name": QUOTA, "namespace": stack.namespace, "labels": labels()},
             "spec": {"hard": {"requests.cpu": cpu, "requests.memory": memory, "requests.storage": storage}},
         }));
+        objects.extend(others.into_iter().flat_map(|amounts| other_workloads(&stack.namespace, amounts)));
         let s3 = place.s3();
         objects.push(json!({
             "apiVersion": "v1", "kind": "Secret",
@@ -119,6 +131,23 @@ fn around(place: &Place, quota: Quota, stacks: &[Stack]) -> Value {
         }));
     }
     list(&objects)
+}
+
+/// What stands for the workloads that share a namespace with the stack.
+fn other_workloads(namespace: &str, [cpu, memory, storage]: Amounts) -> [Value; 2] {
+    let metadata = json!({"name": "other-workloads", "namespace": namespace, "labels": labels()});
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata,
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}},
+    });
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "pause", "image": "pause", "resources": {"requests": {"cpu": cpu, "memory": memory}}}],
+        },
+    });
+    [claim, pod]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use obstack_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::args::Demo;
+use crate::command;
 use crate::demo::contents::{self, Stack};
 use crate::demo::place::Place;
 use crate::demo::table;
@@ -26,12 +27,21 @@ pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
         })
         .collect();
     let pods = place.list(&["pods", "--all-namespaces", "-l", OURS])?;
-    let claims = place.list(&["persistentvolumeclaims", "--all-namespaces"])?;
+    // What others have carries the demo's own label.
+    let others = format!("!{}", contents::LABEL.split('=').next().unwrap_or_default());
+    let claims = place.list(&["persistentvolumeclaims", "--all-namespaces", "-l", &others])?;
     let quotas = place.list(&["resourcequotas", "--all-namespaces", "-l", contents::LABEL])?;
     let budgets = place.list(&["poddisruptionbudgets", "--all-namespaces", "-l", OURS])?;
 
-    println!("\nReady pods, and what all pods and volumes request of what is free in the namespace:");
-    let titles = ["NAMESPACE", "READY", "CPU", "MEMORY", "STORAGE"].map(str::to_owned);
+    let wide = ["get", "obstack", "--all-namespaces", "-o", "wide", "-l", contents::LABEL];
+    println!(
+        "\n$ kubectl get obstack -A -o wide\n{}",
+        command::text("list the stacks", &mut place.kubectl(&wide))?.trim_end()
+    );
+
+    println!("\nReady pods, what all pods and volumes request, and how much of the quota is used with it:");
+    let titles = ["NAMESPACE", "READY", "CPU", "OF QUOTA", "MEMORY", "OF QUOTA", "STORAGE", "OF QUOTA"]
+        .map(str::to_owned);
     let mut rows = vec![titles];
     for stack in &stacks {
         let namespace = text(stack, "/metadata/namespace");
@@ -49,15 +59,22 @@ pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
         let [cpu, memory] = ["cpu", "memory"]
             .map(|resource| sum(containers.clone(), &format!("/resources/requests/{resource}")));
         let storage = sum(claims.iter(), "/spec/resources/requests/storage");
-        let free = |resource: &str| {
-            quota.map(|quota| text(quota, &format!("/spec/hard/requests.{resource}"))).unwrap_or_default()
+        let used = |resource: &str| {
+            let amount = |list: &str| {
+                let path = format!("/status/{list}/requests.{resource}");
+                quota.map(|quota| text(quota, &path)).unwrap_or_default()
+            };
+            format!("{}/{}", amount("used"), amount("hard"))
         };
         rows.push([
             namespace,
             format!("{ready}/{}", pods.len()),
-            format!("{} of {}", cpu.cpu(), free("cpu")),
-            format!("{} of {}", memory.memory(), free("memory")),
-            format!("{} of {}", storage.storage(), free("storage")),
+            cpu.cpu(),
+            used("cpu"),
+            memory.memory(),
+            used("memory"),
+            storage.storage(),
+            used("storage"),
         ]);
     }
     println!("{}", table::align(&rows).join("\n"));
