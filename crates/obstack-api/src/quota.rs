@@ -71,7 +71,7 @@ pub struct Reserve {
     pub storage: Option<Quantity>,
 }
 
-/// How the stack fits into the namespace's quotas. QuotaAmounts of requests; the tightest quota where there are several.
+/// How the stack fits into the namespace's quotas. Amounts are requests; the tightest quota where there are several.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QuotaStatus {

@@ -59,7 +59,7 @@ pub struct ReleaseFacts {
 /// What is known of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Hash of the body that was applied last; empty until it was.
+    /// Hash of the body that was applied last; empty until it was, and while it is about to change.
     pub hash: String,
     /// Uid of the live object; empty until it was applied.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -72,7 +72,8 @@ pub struct Entry {
 impl Inventory {
     /// Old and new together: what is written before anything is applied. `input` is emptied, so that a crash on the
     /// way is seen as unfinished. Releases and components are united too: what was begun and is taken back counts as
-    /// switched off, or it could never be pruned. The facts of the releases stay the old ones until all is applied.
+    /// switched off, or it could never be pruned. The facts of the releases stay the old ones until all is applied. What
+    /// is about to change loses its hash: after a crash nobody knows whether it has changed.
     #[must_use]
     pub fn united(
         &self,
@@ -83,7 +84,10 @@ impl Inventory {
     ) -> Self {
         let mut objects = self.objects.clone();
         for object in &plan.objects {
-            objects.entry(object.id.clone()).or_default();
+            let entry = objects.entry(object.id.clone()).or_default();
+            if entry.hash != object.hash {
+                entry.hash.clear();
+            }
         }
         let mut components = plan.components.clone();
         let gone = |old: &&PlannedComponent| plan.components.iter().all(|new| new.name != old.name);
@@ -185,6 +189,17 @@ mod tests {
         assert_eq!(united.releases, ["new".to_owned(), "old".to_owned()].into());
         assert_eq!((united.begun("sha256:1"), united.begun("sha256:2")), (Some(&change), None));
         assert_eq!(before.begun("sha256:1"), None, "what is finished is not under way");
+    }
+
+    #[test]
+    fn what_was_about_to_change_is_applied_again_even_if_it_is_taken_back() {
+        let before = applied(&["a", "b"]);
+        let mut other = plan(&["a", "b"]);
+        other.objects[0].hash = "other".into();
+        let united = before.united(&other, &BTreeSet::new(), 1, &ChangeSummary::default());
+        assert_eq!(before.outdated(&plan(&["a", "b"])), Vec::<&ObjectId>::new());
+        assert_eq!(united.outdated(&plan(&["a", "b"])), [&id("a")]);
+        assert_eq!(united.objects[&id("a")].uid, "u", "it is known to be ours");
     }
 
     #[test]

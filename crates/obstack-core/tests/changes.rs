@@ -5,7 +5,11 @@
 mod common;
 
 use common::hand::Hand;
-use obstack_api::{Approval, PlanState, Reason};
+use obstack_api::{
+    Approval::{self, Automatic, Manual, ManualForDisruptive},
+    PlanState,
+    Reason::{self, ApprovalStale, AwaitingApproval},
+};
 use obstack_core::{
     assemble::Plan,
     changes::{ChangeSummary, Changes, approval, changes, releases},
@@ -254,8 +258,6 @@ fn a_change_waits_until_its_own_digest_is_approved() {
         assert_eq!(fault.as_ref().map(|fault| fault.reason), expect, "{policy:?}");
         fault.map(|fault| fault.message).unwrap_or_default()
     };
-    use Approval::{Automatic, Manual, ManualForDisruptive};
-    use Reason::{ApprovalStale, AwaitingApproval};
     check(Automatic, None, &disruptive, None);
     check(Automatic, Some(&harmless.digest), &disruptive, None);
     check(ManualForDisruptive, None, &harmless, None);

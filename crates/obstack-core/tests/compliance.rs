@@ -23,7 +23,10 @@ use obstack_core::{
 use proptest::prelude::*;
 
 use self::{
-    common::hand::Hand,
+    common::{
+        hand::Hand,
+        helm::{Charts, helm, plan_of},
+    },
     living::{amount, as_planned, component, pods_of, resize},
 };
 
@@ -81,6 +84,16 @@ fn pods_as_they_were_planned_keep_to_the_policy() {
     assert_eq!(seen.finding.message, "21 containers in 7 pods keep to the policy");
     assert_eq!(seen.summary, "21 ok, 0 cpu limits");
     assert_eq!((seen.status.containers_checked, seen.status.violations_total), (21, 0));
+}
+
+#[test]
+fn the_samples_as_their_charts_render_them_keep_to_the_policy() {
+    let Some(helm) = helm() else { return };
+    for (name, summary) in [("dev", "9 ok, 0 cpu limits"), ("prod", "26 ok, 0 cpu limits")] {
+        let (plan, _) = plan_of(&helm, &Charts::Bundled, common::with(&common::sample(name), ""));
+        let seen = judge(&plan, &as_planned(&plan));
+        assert_eq!((seen.finding.reason, seen.summary.as_str()), (Reason::PolicyKept, summary), "{name}");
+    }
 }
 
 #[test]
@@ -199,18 +212,22 @@ fn the_limit_range_is_named_where_it_can_be_told() {
 
 #[test]
 fn a_limit_range_whose_words_another_wrote_over_is_told_by_its_amount() {
-    let check = |said: Option<&str>, ranges: Vec<LimitRangeFacts>, expect: PolicyOrigin| {
+    let check = |said: Option<&str>, ranges: Option<&str>, expect: PolicyOrigin, says: &str| {
         let seen = after(|_, live| {
             resize(live, QUERIER, "main", cpu_limit);
             pods_of(live, QUERIER).for_each(|pod| pod.limit_ranger = said.map(str::to_owned));
-            live.limit_ranges = Some(ranges);
+            live.limit_ranges = ranges.map(|cpu| vec![range("compute", default_cpu(cpu))]);
         });
         assert_eq!(told(&seen)[0].3, expect, "{said:?}");
+        assert!(seen.finding.message.contains(says), "{}", seen.finding.message);
     };
-    let second = "LimitRanger plugin set: memory request for container sidecar";
-    check(Some(second), vec![range("compute", default_cpu("500m"))], LimitRange);
-    check(Some(second), vec![range("compute", default_cpu("400m"))], Webhook);
-    check(None, vec![range("compute", default_cpu("500m"))], Webhook);
+    // As it was seen: LimitRanges `compute` (default.cpu) and `zmemory` (max.memory); the pod names what `zmemory` set.
+    let second =
+        "LimitRanger plugin set: memory limit for container main; memory limit for init container init";
+    check(Some(second), Some("500m"), LimitRange, "LimitRange compute (default.cpu)");
+    check(Some(second), Some("400m"), Webhook, "or by a LimitRange that the pod does not name any more");
+    check(Some(second), None, Webhook, "or by a LimitRange that the pod does not name any more");
+    check(None, Some("500m"), Webhook, "by no LimitRange");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a stack survives: the rules of the rings, the replicas, the live pods, nodes and drains.
+//! What a stack survives: the replicas, the live pods, the nodes, and drains. The rules of the rings are tested beside
+//! them.
 
 #![cfg(test)]
 
@@ -14,16 +15,18 @@ use obstack_api::{
 };
 use obstack_core::{
     assemble::Plan,
-    backends::Backend,
     finding::Finding,
     live::{BudgetFacts, Live, NodeFacts},
-    resilience::{self, Resilience, quorum},
+    resilience::{self, Resilience},
     valid::ValidStack,
 };
 use proptest::prelude::*;
 
 use self::{
-    common::hand::Hand,
+    common::{
+        hand::Hand,
+        helm::{Charts, helm, plan_of},
+    },
     living::{as_planned, component, pods_of},
 };
 
@@ -87,63 +90,6 @@ impl Scene {
 
 fn said(finding: &Finding) -> (ConditionStatus, Reason) {
     (finding.status, finding.reason)
-}
-
-/// The largest number of ingesters of which every choice may be lost, by trying every choice.
-fn tried(factor: u32, pods: u32, to_write: u32) -> u32 {
-    let survives = |lost: u32| {
-        let alive = |pod: u32| lost & (1 << pod) == 0;
-        // Any `factor` of the pods may be the ones that hold a series.
-        let sets = (0..1_u32 << pods).filter(|set| set.count_ones() == factor.min(pods));
-        let writes = sets.into_iter().all(|set| (set & !lost).count_ones() >= to_write);
-        // A query is refused when fewer answer than this.
-        let answers = (0..pods).filter(|pod| alive(*pod)).count();
-        let needed = pods.max(factor) - factor / 2;
-        writes && u32::try_from(answers).unwrap() >= needed
-    };
-    let all = (0..1_u32 << pods).filter(|lost| !survives(*lost)).map(u32::count_ones).min();
-    all.unwrap_or(pods + 1).saturating_sub(1)
-}
-
-#[test]
-fn a_ring_survives_what_every_choice_of_lost_pods_leaves_enough_copies_of() {
-    for backend in [Backend::Mimir, Backend::Tempo] {
-        for factor in 1..=5 {
-            for pods in 1..=7 {
-                let to_write = quorum::copies_to_write(backend, factor);
-                assert_eq!(
-                    quorum::ingesters(backend, factor, pods),
-                    tried(factor, pods, to_write),
-                    "{backend}, replication factor {factor}, {pods} ingesters"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn ingesters_survive_what_was_measured() {
-    // docs/explanation/replication.md: with RF 2 and one ingester that hangs Mimir takes no write, Tempo every one.
-    for (backend, factor, pods, expect) in [
-        (Backend::Mimir, 1, 1, 0),
-        (Backend::Mimir, 1, 3, 0),
-        (Backend::Mimir, 2, 3, 0),
-        (Backend::Mimir, 3, 3, 1),
-        (Backend::Mimir, 3, 9, 1),
-        (Backend::Mimir, 5, 5, 2),
-        (Backend::Tempo, 1, 3, 0),
-        (Backend::Tempo, 2, 2, 1),
-        (Backend::Tempo, 2, 3, 1),
-        (Backend::Tempo, 3, 3, 1),
-        // More copies than pods: the API refuses it, and no write would be taken.
-        (Backend::Mimir, 3, 1, 0),
-    ] {
-        assert_eq!(
-            quorum::ingesters(backend, factor, pods),
-            expect,
-            "{backend} RF {factor}, {pods} ingesters"
-        );
-    }
 }
 
 #[test]
@@ -222,6 +168,30 @@ fn what_the_design_cannot_survive_is_said_before_a_pod_is_there() {
         "spec: {metrics: null, traces: {mode: Monolithic, components: {distributor: null, ingester: null, querier: null, queryFrontend: null}}}",
         Reason::SingleReplica,
         &["traces.singleBinary (writes and queries) runs once"],
+    );
+}
+
+#[test]
+fn the_samples_say_what_they_survive() {
+    let check = |name: &str, expect: Reason, says: &str| {
+        let Some(helm) = helm() else { return };
+        let stack = common::with(&common::sample(name), "");
+        let (plan, _) = plan_of(&helm, &Charts::Bundled, stack.clone());
+        let scene = Scene { stack: common::valid(&stack), live: as_planned(&plan), plan };
+        let seen = scene.look();
+        assert_eq!(said(&seen.finding), (False, expect), "{name}");
+        assert!(seen.finding.message.starts_with(says), "{}", seen.finding.message);
+        assert_eq!(seen.tolerates.len(), scene.plan.components.len(), "every role is known");
+    };
+    check(
+        "dev",
+        Reason::SingleReplica,
+        "metrics.ingester (writes and queries of fresh series), metrics.storeGateway",
+    );
+    check(
+        "prod",
+        Reason::ReplicationFactorTooLow,
+        "metrics.ingester: with replicationFactor 2 a write needs 2 of 2",
     );
 }
 
@@ -406,6 +376,8 @@ fn a_budget_is_believed_as_far_as_the_pods_bear_it_out() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn losing_another_pod_never_makes_a_stack_more_tolerant(
         ingesters in 1..6_u32,

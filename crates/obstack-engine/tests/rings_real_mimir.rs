@@ -134,8 +134,8 @@ async fn until(
         loop {
             if let Some(seen) = rings.look(&key, pages) {
                 for health in &seen {
- println!("{}", health.message());
- }
+                    println!("{}", health.message());
+                }
                 println!();
                 if seen.iter().all(&good) {
                     return seen;

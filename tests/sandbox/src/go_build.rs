@@ -36,6 +36,7 @@ static KUBERNETES_FAMILY: Family = family!("kubernetes");
 static ETCD_FAMILY: Family = family!("etcd");
 static KWOK_FAMILY: Family = family!("kwok");
 static HELM_FAMILY: Family = family!("helm");
+static MIMIR_FAMILY: Family = family!("mimir");
 static VERSITYGW_FAMILY: Family = family!("versitygw");
 
 const KUBERNETES_VERSION: &str = "1.36.3";
@@ -110,6 +111,14 @@ pub(crate) static VERSITYGW: Recipe = Recipe {
     family: &VERSITYGW_FAMILY,
     package: "github.com/versity/versitygw/cmd/versitygw",
     version_variables: &[("main.Version", "v1.8.0")],
+};
+
+pub(crate) static MIMIR: Recipe = Recipe {
+    name: "mimir",
+    version: "3.0.5",
+    family: &MIMIR_FAMILY,
+    package: "github.com/grafana/mimir/cmd/mimir",
+    version_variables: &[("github.com/grafana/mimir/pkg/util/version.Version", "3.0.5")],
 };
 
 impl Recipe {
@@ -217,7 +226,7 @@ fn go_failed(recipe: &Recipe, source: std::io::Error) -> Error {
         let looked = match recipe.name {
             "helm" => "PATH",
             "versitygw" => "a SeaweedFS `weed` on PATH or in OBSTACK_WEED serves instead",
-            "kwok" => "only the cache, see OBSTACK_CACHE",
+            "kwok" | "mimir" => "only the cache, see OBSTACK_CACHE",
             _ => "KUBEBUILDER_ASSETS",
         };
         return Error::NoGo { tool: recipe.name.into(), looked: looked.into() };
@@ -244,7 +253,7 @@ pub(crate) fn user_dir(base: &'static str, in_home: &str) -> Result<PathBuf, Err
 mod tests {
     use super::*;
 
-    const ALL: [&Recipe; 8] = [
+    const ALL: [&Recipe; 9] = [
         &KUBECTL,
         &KUBE_APISERVER,
         &KUBE_CONTROLLER_MANAGER,
@@ -253,13 +262,18 @@ mod tests {
         &KWOK,
         &HELM,
         &VERSITYGW,
+        &MIMIR,
     ];
 
     #[test]
     fn recipes_and_modules_agree() {
         for recipe in ALL {
             let Family { name, go_mod, go_sum } = recipe.family;
-            let version = format!("v{}", recipe.version);
+            // Mimir's releases have no version of the form that Go modules need; this is the commit of its 3.0.5.
+            let version = match recipe.name {
+                "mimir" => "v1.3.1-0.20260423142704-aced80d74930".to_owned(),
+                _ => format!("v{}", recipe.version),
+            };
             let pinned = go_mod.lines().any(|line| {
                 let mut words = line.trim_start_matches("require ").split_whitespace();
                 let module = words.next().unwrap_or_default();
@@ -276,7 +290,7 @@ mod tests {
         for recipe in ALL {
             for (variable, value) in recipe.version_variables {
                 if variable.ends_with("ersion") {
-                    assert_eq!(*value, format!("v{}", recipe.version), "{variable}");
+                    assert_eq!(value.trim_start_matches('v'), recipe.version, "{variable}");
                 }
             }
         }

@@ -175,6 +175,11 @@ pub fn helm(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
     tools::helm(report).map(|tool| tool.path)
 }
 
+/// The real Mimir, which no sandbox needs: for tests that ask it something. Building it takes about four minutes.
+pub fn mimir(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
+    tools::mimir(report).map(|tool| tool.path)
+}
+
 /// Where a sandbox lies unless something else is asked for: `obstack/sandbox` in the state folder of the user.
 pub fn default_dir() -> Result<PathBuf, Error> {
     go_build::user_dir("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("sandbox"))

@@ -120,6 +120,11 @@ pub(crate) fn helm(report: Report<'_>) -> Result<Tool, Error> {
     Builder::new(needed, report)?.tool(&go_build::HELM, found)
 }
 
+/// The real Mimir, built.
+pub(crate) fn mimir(report: Report<'_>) -> Result<Tool, Error> {
+    Builder::new(&[&go_build::MIMIR], report)?.tool(&go_build::MIMIR, None)
+}
+
 /// Binaries that are there already and fit.
 #[derive(Debug, Default)]
 struct Outside {

@@ -22,6 +22,12 @@ pub(super) fn enforce(
     let id = manifest.id.clone();
     let Some(template) = template_mut(manifest) else { return Ok(()) };
     let pod = object_at(template, "spec");
+    if policy.cpu_limits == CpuLimits::Forbid
+        && let Some(limits) = pod.pointer_mut("/resources/limits").and_then(Value::as_object_mut)
+    {
+        // Of the pod as a whole (KEP-2837): it throttles all containers together.
+        limits.remove("cpu");
+    }
     let main = pod.pointer("/containers/0/name").and_then(Value::as_str).map(str::to_owned);
     for container in containers_mut(pod) {
         let is_main = container["name"].as_str() == main.as_deref();

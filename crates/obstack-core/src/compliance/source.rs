@@ -34,8 +34,18 @@ pub(super) enum Source<'a> {
     LimitRange(Result<String, &'static str>),
     /// Somebody resized the running pod: the manager.
     Hand(&'a str),
-    /// Something else at admission, which brought the container too when the template has none of the name.
-    Admission { brought: bool },
+    /// Something else at admission, as far as that can be told.
+    Admission(Admission),
+}
+
+/// What is known of a change at admission.
+pub(super) enum Admission {
+    /// It brought the container too: the template has none of the name.
+    Brought,
+    /// No limit range did it.
+    NoRange,
+    /// A limit range may have done it, whose words another wrote over.
+    MaybeRange,
 }
 
 impl<'a> Case<'a> {
@@ -76,13 +86,12 @@ impl<'a> Case<'a> {
         }
         // Each limit range writes the annotation anew, and so does a second pass after a webhook: what an earlier one
         // set is not named any more.
-        if let Some((resource, amount)) = limit
-            && annotation.is_some()
-            && let Ok(range) = self.range(resource, amount)
-        {
-            return Source::LimitRange(Ok(range));
+        match limit.filter(|_| annotation.is_some()).map(|(resource, amount)| self.range(resource, amount)) {
+            Some(Ok(range)) => Source::LimitRange(Ok(range)),
+            _ if self.planned.is_none() => Source::Admission(Admission::Brought),
+            Some(Err(_)) => Source::Admission(Admission::MaybeRange),
+            None => Source::Admission(Admission::NoRange),
         }
-        Source::Admission { brought: self.planned.is_none() }
     }
 
     /// The limit range, with its field, that gives a container this limit.
@@ -122,7 +131,7 @@ impl Source<'_> {
             Self::Template { main: true } | Self::Earlier => PolicyOrigin::Spec,
             Self::LimitRange(_) => PolicyOrigin::LimitRange,
             Self::Hand(_) => PolicyOrigin::Manual,
-            Self::Admission { .. } => PolicyOrigin::Webhook,
+            Self::Admission(_) => PolicyOrigin::Webhook,
         }
     }
 
@@ -141,10 +150,13 @@ impl Source<'_> {
             Self::Hand(manager) => {
                 format!(", changed on the running pod by {manager}: delete the pod, it is made anew as planned")
             }
-            Self::Admission { brought: false } => {
+            Self::Admission(Admission::NoRange) => {
                 ", changed at admission by no LimitRange, so by a mutating webhook or the like: exclude the namespace from it".into()
             }
-            Self::Admission { brought: true } => {
+            Self::Admission(Admission::MaybeRange) => {
+                ", changed at admission by a mutating webhook or the like, or by a LimitRange that the pod does not name any more: look at both".into()
+            }
+            Self::Admission(Admission::Brought) => {
                 " in a container added at admission, by a mutating webhook or the like: exclude the namespace from it".into()
             }
         }

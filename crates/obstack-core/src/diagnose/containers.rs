@@ -100,6 +100,7 @@ impl Patient<'_> {
         said.map(|(_, said)| said).find_map(|said| {
             let volume = words::between(said, "for volume \"", "\"").unwrap_or_default();
             if let Some((_, key)) = said.split_once("references non-existent secret key: ") {
+                let key = words::quote(key);
                 let message = format!("volume {volume} needs key {key} of its Secret, which is not there");
                 return Some(Cause::new(Reason::SecretKeyMissing, message));
             }

@@ -8,13 +8,13 @@ use obstack_api::Reason;
 use super::{Cause, Found, Scene, order, words};
 use crate::conclude::Fault;
 
-/// What Mimir's sanity check (`pkg/mimir/sanity_check.go`) and Tempo's store (`tempodb/backend/s3`) write in front of
-/// an error of the object store.
+/// What Mimir's sanity check (`pkg/mimir/sanity_check.go`) and Tempo's store (`cmd/tempo/app/modules.go`,
+/// `tempodb/backend/s3/s3.go`) write in front of an error of the object store.
 const ABOUT_STORAGE: &[&str] = &[
-    "configured object storage",
-    "send a request to object storage",
-    "error from listobjects on",
+    "unable to successfully connect to configured object storage",
+    "unable to successfully send a request to object storage",
     "failed to create store",
+    "unexpected error from listobjects on",
 ];
 
 /// What the object store, the network and TLS say, and what it means; the first that fits counts. `minio-go` writes the text of
@@ -93,27 +93,29 @@ fn without_fix(reason: Reason, fault: &Fault) -> String {
 
 /// The fault of the object store that a container's last words tell of.
 pub(super) fn by_words(scene: &Scene<'_>, said: &str) -> Option<Cause> {
-    if words::is_panic(said) {
-        return None;
-    }
-    let about = |line: &&str| {
-        let line = line.to_lowercase();
-        ABOUT_STORAGE.iter().any(|mark| line.contains(mark)) && !line.contains("context canceled")
-    };
-    let line = said.lines().rev().find(about)?;
+    let words = said.lines().rev().find_map(about_storage).filter(|_| !words::is_panic(said))?;
     if let Some(known) = by_probe(scene) {
         return Some(known);
     }
-    let lower = line.to_lowercase();
+    let lower = words.to_lowercase();
     let meaning = MEANINGS.iter().find(|(mark, _)| lower.contains(mark));
     let reason = meaning.map_or(Reason::StorageFailed, |(_, reason)| *reason);
-    let words = words::last(line);
-    let mut needed =
-        scene.storage.iter().filter(|bucket| needs(&scene.component.name, &bucket.purpose)).peekable();
-    let passes = needed.peek().is_some() && needed.all(|bucket| bucket.fault.is_none());
+    let buckets = scene.storage.iter().filter(|bucket| needs(&scene.component.name, &bucket.purpose));
+    let faults: Vec<_> = buckets.map(|bucket| &bucket.fault).collect();
+    let passes = !faults.is_empty() && faults.iter().all(|fault| fault.is_none());
     let beside = if passes { "; the operator's own probe of its bucket passes" } else { "" };
     let message = format!("its object store does not let it start: {words}{beside}");
     Some(Cause { fault: Some(words), ..Cause::new(reason, message) })
+}
+
+/// What a line of a log says of the object store, without what stands around it. A process that is told to stop while
+/// it tries says nothing of the object store.
+fn about_storage(line: &str) -> Option<String> {
+    let lower = line.to_ascii_lowercase();
+    let start = ABOUT_STORAGE.iter().filter_map(|mark| lower.rfind(mark)).max()?;
+    let words = line.get(start..)?.replace("\\\"", "\"");
+    let ended = words.strip_suffix('"').filter(|words| words.matches('"').count() % 2 == 0);
+    (!lower.contains("context canceled")).then(|| words::quote(ended.unwrap_or(&words)))
 }
 
 /// Has one component tell of each fault, the one that most waits for; the others say that they wait with it.

@@ -231,7 +231,8 @@ impl<'a> Class<'a> {
     }
 }
 
-/// Claims that come and go with their pods.
+/// Claims that come and go with their pods. They carry no label of ours, so they are not among the claims that are
+/// observed: those of pods that exist are taken to exist.
 fn ephemeral_claims(claim: &ClaimNeed, class: &Class<'_>, places: &Places) -> Charge {
     let one = usage::of_claims(1, claim.size, class.name());
     let times =

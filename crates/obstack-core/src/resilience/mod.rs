@@ -2,7 +2,7 @@
 
 mod budgets;
 mod duties;
-pub mod quorum;
+pub(crate) mod quorum;
 mod spread;
 
 use std::collections::BTreeMap;

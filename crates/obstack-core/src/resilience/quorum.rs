@@ -39,3 +39,61 @@ pub fn ingesters(backend: Backend, factor: u32, ingesters: u32) -> u32 {
 pub fn one_is_enough(factor: u32, pods: u32) -> u32 {
     factor.min(pods).saturating_sub(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest number of ingesters of which every choice may be lost, by trying every choice.
+    fn tried(factor: u32, pods: u32, to_write: u32) -> u32 {
+        let survives = |lost: u32| {
+            let alive = |pod: u32| lost & (1 << pod) == 0;
+            // Any `factor` of the pods may be the ones that hold a series.
+            let sets = (0..1_u32 << pods).filter(|set| set.count_ones() == factor.min(pods));
+            let writes = sets.into_iter().all(|set| (set & !lost).count_ones() >= to_write);
+            // A query is refused when fewer answer than this.
+            let answers = (0..pods).filter(|pod| alive(*pod)).count();
+            let needed = pods.max(factor) - factor / 2;
+            writes && u32::try_from(answers).unwrap() >= needed
+        };
+        let all = (0..1_u32 << pods).filter(|lost| !survives(*lost)).map(u32::count_ones).min();
+        all.unwrap_or(pods + 1).saturating_sub(1)
+    }
+
+    #[test]
+    fn a_ring_survives_what_every_choice_of_lost_pods_leaves_enough_copies_of() {
+        for backend in [Backend::Mimir, Backend::Tempo] {
+            for factor in 1..=5 {
+                for pods in 1..=7 {
+                    let to_write = copies_to_write(backend, factor);
+                    assert_eq!(
+                        ingesters(backend, factor, pods),
+                        tried(factor, pods, to_write),
+                        "{backend}, replication factor {factor}, {pods} ingesters"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ingesters_survive_what_was_measured() {
+        // docs/explanation/replication.md: with RF 2 and one ingester that hangs Mimir takes no write, Tempo every one.
+        for (backend, factor, pods, expect) in [
+            (Backend::Mimir, 1, 1, 0),
+            (Backend::Mimir, 1, 3, 0),
+            (Backend::Mimir, 2, 3, 0),
+            (Backend::Mimir, 3, 3, 1),
+            (Backend::Mimir, 3, 9, 1),
+            (Backend::Mimir, 5, 5, 2),
+            (Backend::Tempo, 1, 3, 0),
+            (Backend::Tempo, 2, 2, 1),
+            (Backend::Tempo, 2, 3, 1),
+            (Backend::Tempo, 3, 3, 1),
+            // More copies than pods: the API refuses it, and no write would be taken.
+            (Backend::Mimir, 3, 1, 0),
+        ] {
+            assert_eq!(ingesters(backend, factor, pods), expect, "{backend} RF {factor}, {pods} ingesters");
+        }
+    }
+}

@@ -58,6 +58,17 @@ fn what_others_wait_for_comes_before_those_that_wait() {
 }
 
 #[test]
+fn of_what_blocks_alike_the_component_decides_and_not_the_reason() {
+    let mut world = stack();
+    world.none_ready("metrics.querier", |pod| pod.unplaced("0/3 nodes are available: 3 Insufficient cpu."));
+    assert_eq!(world.first().0, Reason::Unschedulable);
+    world.none_ready("metrics.ingester", |pod| {
+        pod.is(waits("CreateContainerConfigError", "secret \"s\" not found"))
+    });
+    assert_eq!(world.first().0, Reason::SecretMissing);
+}
+
+#[test]
 fn within_a_component_what_blocks_most_is_told() {
     let mut world = World::ingesters(4);
     let said = |world: &World| world.said("metrics.ingester").0;

@@ -83,17 +83,17 @@ fn the_last_words_tell_it_before_the_probe_does() {
     let mut world = without_store();
     let said = world.said("traces.singleBinary");
     assert_eq!(said.0, Reason::StorageUnreachable);
-    assert!(said.1.contains("does not let it start: msg=\"error running Tempo\""), "{}", said.1);
+    let why = "its object store does not let it start";
+    let refused = "Get \"http://s3.ns.svc:8333/dts-metrics-dev-blocks/\": dial tcp <ip>:8333: connect: connection refused";
+    let words = format!("unexpected error from ListObjects on dts-traces-dev-blocks: {refused}");
+    assert_eq!(said.1, format!("pod s-tempo-singlebinary-0: {why}: {words}"));
     assert_eq!(world.said("metrics.ingester").0, Reason::RolloutInProgress, "it has said nothing yet");
     // After its twenty tries Mimir ends, and is started again.
     world.none_ready("metrics.ingester", |pod| pod.is(runs(NOW - 1, Some(end("Error", 1, &mimir(REFUSED))))));
     world.components.reverse();
-    let (reason, message) = world.first();
-    assert_eq!(reason, Reason::StorageUnreachable);
-    assert!(
-        message
-            .starts_with("pod s-mimir-ingester-0 and 2 more: its object store does not let it start: msg=")
-    );
+    let words = format!("unable to successfully send a request to object storage: {refused}");
+    let message = format!("pod s-mimir-ingester-0 and 2 more: {why}: {words}");
+    assert_eq!(world.first(), (Reason::StorageUnreachable, message));
     let tempo = "pod s-tempo-singlebinary-0: it waits for the object store, as metrics.ingester does";
     assert_eq!(world.said("traces.singleBinary"), (Reason::StorageUnreachable, tempo.into()));
 }
@@ -170,6 +170,8 @@ fn another_cause_is_not_laid_on_the_object_store() {
     assert_eq!(said(&mut world, "OOMKilled", ""), Reason::OOMKilled);
     let panics = format!("{}panic: nil map", mimir(REFUSED));
     assert_eq!(said(&mut world, "Error", &panics), Reason::CrashLoop);
+    let stopped = mimir("Get \\\"http://s3/\\\": context canceled");
+    assert_eq!(said(&mut world, "Error", &stopped), Reason::CrashLoop, "it was told to stop");
     let memberlist = "err=\"dial tcp 10.244.0.9:7946: connect: connection refused\"";
     assert_eq!(said(&mut world, "Error", memberlist), Reason::CrashLoop, "not of the object store");
     world.none_ready("metrics.distributor", |pod| {

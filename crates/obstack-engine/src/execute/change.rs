@@ -37,7 +37,7 @@ pub(super) async fn change(
     let facts = releases(work.design);
     let epoch = work.ctx.guard.epoch();
     // A change of nothing leaves the last one to be told.
-    let last = before.change.as_ref().filter(|_| changes.is_empty());
+    let last = before.change.as_ref().filter(|_| changes.is_empty() && !before.input.is_empty());
     let summary = before.begun(&changes.digest).or(last).cloned().unwrap_or_else(|| changes.summary());
     if !written_ahead(&stored, plan, changes, epoch) {
         stored.inventory = before.united(plan, &names(&facts), epoch, &summary);

@@ -11,7 +11,7 @@ use std::{
 use futures::future::join_all;
 use obstack_core::{
     names::StackKey,
-    rings::{RingHealth, RingToAsk},
+    rings::{RingHealth, RingToAsk, Verdict, Why},
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
@@ -62,7 +62,7 @@ impl Rings {
     }
 
     /// How a stack's rings stand, in the order of `wanted`: `None` before the first look has ended, and empty when
-    /// there is nothing to ask or nobody may. From the first call on the rings are looked at again and again, until
+    /// there is nothing to ask or nobody may. What was seen long ago is not known any more. From the first call on the rings are looked at again and again, until
     /// other ones are wanted or the stack is forgotten.
     ///
     /// A page in another namespace than the stack's is not asked.
@@ -75,7 +75,13 @@ impl Rings {
         }
         let mut stacks = self.stacks();
         if let Some(stack) = stacks.get(key).filter(|stack| stack.asked == wanted) {
-            return self.fresh(stack).cloned();
+            stack.seen.as_ref()?;
+            let unknown = |page: &RingToAsk| RingHealth {
+                asked: page.clone(),
+                verdict: Verdict::Unknown(Why::TimedOut),
+            };
+            let stale = || wanted.iter().map(unknown).collect();
+            return Some(self.fresh(stack).cloned().unwrap_or_else(stale));
         }
         let span = tracing::info_span!("rings", stack = %key);
         let looking = tokio::spawn(watch(Arc::downgrade(self), key.clone(), wanted.clone()).instrument(span));

@@ -51,6 +51,7 @@ fn credentials_are_hidden_wherever_they_stand() {
         ("err=\"parse \\\"http://me:p@w@s3\\\"\"", "err=\"parse \\\"http://<hidden>@s3\\\"\""),
         ("used wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.", "used <hidden>."),
         ("AWS_SECRET_ACCESS_KEY=short", "AWS_SECRET_ACCESS_KEY=<hidden>"),
+        ("client_secret=short", "client_secret=<hidden>"),
     ] {
         assert_eq!(quote(text), shown);
     }
