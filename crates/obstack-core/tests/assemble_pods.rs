@@ -27,9 +27,12 @@ fn i7_cpu_limits_go_from_every_container() {
     for at in ["containers/0", "containers/1", "initContainers/0"] {
         hand.at(1, &format!("/spec/template/spec/{at}"))["resources"] = json!({"limits": {"cpu": 1}});
     }
-    for container in containers(pod(&hand.plan(), INGESTER)) {
+    hand.at(1, "/spec/template/spec")["resources"] = json!({"limits": {"cpu": 1, "memory": "9Gi"}});
+    let plan = hand.plan();
+    for container in containers(pod(&plan, INGESTER)) {
         assert_eq!(container.pointer("/resources/limits/cpu"), None, "{container}");
     }
+    assert_eq!(pod(&plan, INGESTER).pointer("/resources/limits/cpu"), None, "of the pod as a whole");
 }
 
 #[test]

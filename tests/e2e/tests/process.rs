@@ -141,6 +141,11 @@ fn inventory(object: &Value) -> Value {
             ["hash", "uid", "owned"].iter().all(|field| !text(entry, &format!("/{field}")).is_empty());
         *entry = complete.into();
     }
+    // Both are of the pod templates and objects, which name the stack's uid.
+    list["change"]["digest"] = "of this stack".into();
+    for component in list["components"].as_array_mut().expect("components") {
+        component["need"]["template"] = "of this stack".into();
+    }
     let mut object = object.clone();
     object["data"] = list;
     object

@@ -227,7 +227,14 @@ fn conditions(stack: &Value, protected: bool) {
         ("PlanApplied", ("True", "Applied")),
         ("WorkloadsReady", ("True", "AllReady")),
         ("DatasourcesReady", ("True", "DatasourcesProvisioned")),
+        ("QuotaSatisfied", ("True", "QuotaFits")),
+        ("PolicyCompliant", ("True", "PolicyKept")),
+        // No container runs, so nobody can answer.
+        ("RingsHealthy", ("Unknown", "RingsUnknown")),
         ("DisruptionProtected", ("True", if protected { "Protected" } else { "NothingToProtect" })),
+        ("FaultTolerant", ("False", if protected { "ReplicationFactorTooLow" } else { "SingleReplica" })),
+        ("DriftFree", ("True", "NoDrift")),
+        ("Supported", ("True", "InSupport")),
     ]
     .into();
     let conditions = stack["status"]["conditions"].as_array().expect("conditions");

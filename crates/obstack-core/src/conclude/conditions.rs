@@ -237,6 +237,12 @@ fn datasources(followed: &Followed) -> Draft {
             Reason::DatasourcesProvisioned,
             format!("{} are where Grafana's sidecar finds them", names.join(", ")),
         ),
+        (None, Applied::Held(fault)) => draft(
+            DatasourcesReady,
+            Unknown,
+            fault.reason,
+            format!("{} come with the change that waits", names.join(", ")),
+        ),
         (None, _) => draft(
             DatasourcesReady,
             False,

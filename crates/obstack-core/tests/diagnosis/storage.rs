@@ -182,6 +182,26 @@ fn another_cause_is_not_laid_on_the_object_store() {
 }
 
 #[test]
+fn a_component_waits_for_its_own_buckets_alone() {
+    for (component, purpose, waits) in [
+        ("metrics.alertmanager", "metrics.alertmanager", true),
+        ("metrics.alertmanager", "metrics.blocks", false),
+        ("metrics.ruler", "metrics.ruler", true),
+        ("metrics.ruler", "metrics.blocks", true),
+        ("metrics.ruler", "metrics.alertmanager", false),
+        ("metrics.querier", "metrics.ruler", false),
+        ("traces.querier", "traces.blocks", true),
+        ("traces.querier", "metrics.blocks", false),
+    ] {
+        let mut world = World::ingesters(0);
+        world.add(component, "StatefulSet", 1);
+        world.bucket(purpose, Some(DOWN));
+        world.none_ready(component, |pod| pod.is(runs(NOW - 1, None)));
+        assert_eq!(world.said(component).0 == Reason::StorageUnreachable, waits, "{component} and {purpose}");
+    }
+}
+
+#[test]
 fn two_buckets_with_faults_of_their_own_are_both_named() {
     let mut world = without_store();
     world.bucket("metrics.blocks", Some((Reason::NoSuchBucket, "bucket m is not there")));
