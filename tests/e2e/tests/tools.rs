@@ -49,8 +49,10 @@ async fn no_tool_says_done_of_a_spec_that_the_operator_has_not_seen() {
         let blocked = own(world, "blocked", &[nowhere]);
         let paused = own(world, "paused", &[]);
         let deleted = own(world, "deleted", &[("/metadata/finalizers", json!(["e2e.obstack.dev/hold"]))]);
+        let unapproved = own(world, "unapproved", &[("/spec/changes", json!({"approval": "Manual"}))]);
         install(world, &held);
         install(world, &blocked);
+        install(world, &unapproved);
         let waiting = [&paused, &deleted].map(|stack| (stack, helm_waits(world, stack)));
         installed(world, waiting).await;
         let suspended = edited(&paused, &[("/spec/suspend", true.into())]);
@@ -60,11 +62,14 @@ async fn no_tool_says_done_of_a_spec_that_the_operator_has_not_seen() {
         world.until(&held, "PlanApplied", "True", "Applied").await;
         world.until(&blocked, "Stalled", "True", "InvalidSpec").await;
         world.until(&suspended, "Ready", "False", "Suspended").await;
+        world.until(&unapproved, "PlanApplied", "False", "AwaitingApproval").await;
+        world.until(&deleted, "Ready", "False", "Terminating").await;
         let rows = [
             ("progressing", &held, NOT_YET),
             ("blocked", &blocked, BLOCKED),
             ("ready", &ready, DONE),
             ("suspended", &suspended, SUSPENDED),
+            ("awaiting approval", &unapproved, SUSPENDED),
             ("deleting", &deleted, DELETING),
         ];
         check(world, &rows).await;
