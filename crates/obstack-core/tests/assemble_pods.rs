@@ -135,6 +135,24 @@ fn every_pod_is_restricted_and_has_no_token() {
 }
 
 #[test]
+fn every_container_leaves_its_last_words_in_the_pod_whatever_the_chart_says() {
+    let mut hand = Hand::tempo("");
+    for index in 0..2 {
+        for at in ["containers/0", "containers/1", "initContainers/0"] {
+            hand.at(index, &format!("/spec/template/spec/{at}"))["terminationMessagePolicy"] = json!("File");
+        }
+    }
+    let plan = hand.plan();
+    let workloads = plan.objects.iter().filter(|object| object.id.kind.is_workload());
+    let policies: Vec<_> = workloads
+        .flat_map(|object| containers(pod(&plan, &object.id.to_string())))
+        .map(|container| &container["terminationMessagePolicy"])
+        .collect();
+    assert_eq!(policies.len(), 5 * 3, "init containers and sidecars too");
+    assert!(policies.iter().all(|policy| *policy == "FallbackToLogsOnError"), "{policies:?}");
+}
+
+#[test]
 fn stateful_sets_are_parallel_and_keep_their_claims_whatever_the_chart_says() {
     let mut hand = Hand::tempo("");
     hand.at(1, "/spec")["podManagementPolicy"] = json!("OrderedReady");

@@ -3,7 +3,7 @@
 use obstack_api::Reason;
 
 use super::{Cause, Scene, words};
-use crate::{live::LimitRangeFacts, objects::Kind};
+use crate::{live::LimitRule, objects::Kind};
 
 /// Why the controller cannot make the pods that are missing, if it said so.
 pub(super) fn cause(scene: &Scene<'_>) -> Option<Cause> {
@@ -40,10 +40,21 @@ fn reason(scene: &Scene<'_>, said: &str) -> (Reason, String) {
         || has("unable to validate against any security context constraint")
     {
         (Reason::SecurityPolicyDenied, none)
-    } else if let Some(rule) = limit_rule(said) {
-        (Reason::LimitRangeDenied, names(scene.live.limit_ranges.as_deref().unwrap_or_default(), &rule))
+    } else if let Some(broken) = limit_rule(said) {
+        let has = |rule: &LimitRule| {
+            let bounds = [&rule.min, &rule.max, &rule.max_ratio];
+            rule.kind == broken.kind && bounds.iter().any(|bound| bound.contains_key(broken.resource))
+        };
+        (Reason::LimitRangeDenied, ranges(scene, has).unwrap_or_default())
     } else {
-        (Reason::PodsRefused, none)
+        // A limit below the request was set at admission, or the workload itself would have been refused.
+        let resource = words::between(said, "must be less than or equal to ", " limit of ");
+        let sets = |rule: &LimitRule| {
+            let limits = [&rule.default, &rule.max];
+            rule.kind == "Container"
+                && resource.is_some_and(|name| limits.iter().any(|limit| limit.contains_key(name)))
+        };
+        ranges(scene, sets).map_or((Reason::PodsRefused, none), |names| (Reason::LimitRangeDenied, names))
     }
 }
 
@@ -67,17 +78,13 @@ fn limit_rule(said: &str) -> Option<Rule<'_>> {
     None
 }
 
-/// The limit ranges that have such a rule, as an addition to a message.
-fn names(ranges: &[LimitRangeFacts], broken: &Rule<'_>) -> String {
-    let has = |range: &&LimitRangeFacts| {
-        range.rules.iter().any(|rule| {
-            let bounds = [&rule.min, &rule.max, &rule.max_ratio];
-            rule.kind == broken.kind && bounds.iter().any(|bound| bound.contains_key(broken.resource))
-        })
-    };
-    let mut names: Vec<_> = ranges.iter().filter(has).map(|range| range.name.as_str()).collect();
+/// The limit ranges with such a rule, as an addition to a message; `None` when there is none, or none may be read.
+fn ranges(scene: &Scene<'_>, has: impl Fn(&LimitRule) -> bool) -> Option<String> {
+    let ranges = scene.live.limit_ranges.as_deref().unwrap_or_default();
+    let found = ranges.iter().filter(|range| range.rules.iter().any(&has));
+    let mut names: Vec<_> = found.map(|range| range.name.as_str()).collect();
     names.sort_unstable();
-    if names.is_empty() { String::new() } else { format!(" (LimitRange {})", names.join(", ")) }
+    (!names.is_empty()).then(|| format!(" (LimitRange {})", names.join(", ")))
 }
 
 /// What refuses, without who asked for what: the message names the workload already.

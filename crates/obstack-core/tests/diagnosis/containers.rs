@@ -25,7 +25,9 @@ fn an_image_is_told_of_in_the_same_words_in_every_phase_of_pulling() {
     for (why, said, event) in phases {
         let change = |_: &mut World, pod: &mut PodFacts| {
             pod.is(waits(why, &said));
-            event.iter().for_each(|(reason, said)| pod.warn(reason, said));
+            if let Some((reason, said)) = event {
+                pod.warn(reason, said);
+            }
         };
         check_pod(why, change, Reason::ImagePullFailed, &message);
     }

@@ -63,7 +63,7 @@ fn of_what_blocks_alike_the_component_decides_and_not_the_reason() {
     world.none_ready("metrics.querier", |pod| pod.unplaced("0/3 nodes are available: 3 Insufficient cpu."));
     assert_eq!(world.first().0, Reason::Unschedulable);
     world.none_ready("metrics.ingester", |pod| {
-        pod.is(waits("CreateContainerConfigError", "secret \"s\" not found"))
+        pod.is(waits("CreateContainerConfigError", "secret \"s\" not found"));
     });
     assert_eq!(world.first().0, Reason::SecretMissing);
 }
@@ -96,7 +96,7 @@ fn of_several_containers_of_a_pod_the_worst_is_told() {
     let mut sidecar = pod.containers[0].clone();
     pod.is(loops(end("Error", 1, "no sidecar")));
     sidecar.name = "sidecar".into();
-    sidecar.state = waits("ErrImagePull", "not found").map(Box::new);
+    sidecar.state = Some(Box::new(waits("ErrImagePull", "not found")));
     pod.containers.push(sidecar);
     assert_eq!(world.said("metrics.ingester").0, Reason::ImagePullFailed);
 }

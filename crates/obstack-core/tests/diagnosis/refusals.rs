@@ -8,7 +8,7 @@ const QUERIER: &str = "metrics.querier";
 
 /// As the controller of a StatefulSet tells it.
 fn of_pod(words: &str) -> String {
-    let who = "create Pod s-mimir-ingester-2 in StatefulSet s-mimir-ingester failed error";
+    let who = "Create Pod s-mimir-ingester-2 in StatefulSet s-mimir-ingester failed error";
     format!("{who}: pods \"s-mimir-ingester-2\" is forbidden: {words}")
 }
 
@@ -65,7 +65,7 @@ fn a_limit_range_is_named_where_it_may_be_read() {
     let words = "maximum storage usage per PersistentVolumeClaim is 5Gi, but request is 10Gi";
     let claim = "storage-s-mimir-ingester-2";
     let said = format!(
-        "create Claim {claim} for Pod s-mimir-ingester-2 in StatefulSet s-mimir-ingester failed error: \
+        "Create Claim {claim} for Pod s-mimir-ingester-2 in StatefulSet s-mimir-ingester failed error: \
          persistentvolumeclaims \"{claim}\" is forbidden: {words}"
     );
     let tells = |named: &str, readable: bool| {
@@ -81,6 +81,24 @@ fn a_limit_range_is_named_where_it_may_be_read() {
     };
     tells(" (LimitRange sizes)", true);
     tells("", false);
+}
+
+#[test]
+fn a_limit_that_admission_sets_below_the_request_is_the_limit_ranges() {
+    let said = "Create Pod s-mimir-ingester-2 in StatefulSet s-mimir-ingester failed error: Pod \"s-mimir-ingester-2\" \
+                is invalid: ";
+    let words = "spec.containers[0].resources.requests: Invalid value: \"200m\": must be less than or equal to cpu \
+                 limit of 50m";
+    let told = |resource: &str, reason, named: &str| {
+        let change = |world: &mut World| {
+            world.limit_range("sizes", "Container", resource);
+            world.refuse(&format!("{said}{words}"));
+        };
+        let made = "StatefulSet s-mimir-ingester: 2 of 3 pods exist";
+        check(resource, change, reason, &format!("{made}; a pod is refused: {words}{named}"));
+    };
+    told("cpu", Reason::LimitRangeDenied, " (LimitRange sizes)");
+    told("memory", Reason::PodsRefused, "");
 }
 
 #[test]

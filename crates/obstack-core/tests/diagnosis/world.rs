@@ -182,7 +182,7 @@ impl World {
         (pod.ready, pod.not_ready_since) = (true, 0);
         (pod.unscheduled, pod.failed, pod.deleting) = (None, None, false);
         pod.warnings.clear();
-        pod.is(None);
+        pod.containers[0].state = None;
         self.counted(index)
     }
 
@@ -230,7 +230,7 @@ impl World {
 /// What a test changes of a pod.
 pub trait Change {
     /// How its first container stands.
-    fn is(&mut self, state: Option<StateFacts>);
+    fn is(&mut self, state: StateFacts);
     /// How its first container stands, to be changed.
     fn state(&mut self) -> &mut StateFacts;
     /// The live memory limit of its first container.
@@ -242,8 +242,8 @@ pub trait Change {
 }
 
 impl Change for PodFacts {
-    fn is(&mut self, state: Option<StateFacts>) {
-        self.containers[0].state = state.map(Box::new);
+    fn is(&mut self, state: StateFacts) {
+        self.containers[0].state = Some(Box::new(state));
     }
 
     fn state(&mut self) -> &mut StateFacts {
@@ -265,21 +265,21 @@ impl Change for PodFacts {
 }
 
 /// A container that waits.
-pub fn waits(why: &str, said: &str) -> Option<StateFacts> {
+pub fn waits(why: &str, said: &str) -> StateFacts {
     let waiting = Some((why.into(), said.into()));
-    Some(StateFacts { image: "mimir:9".into(), waiting, ..StateFacts::default() })
+    StateFacts { image: "mimir:9".into(), waiting, ..StateFacts::default() }
 }
 
 /// A container that waits to be started again.
-pub fn loops(end: EndFacts) -> Option<StateFacts> {
-    let state = waits("CrashLoopBackOff", "back-off 40s restarting failed container=ingester")?;
-    Some(StateFacts { ended: Some(end), restarts: 3, ..state })
+pub fn loops(end: EndFacts) -> StateFacts {
+    let state = waits("CrashLoopBackOff", "back-off 40s restarting failed container=ingester");
+    StateFacts { ended: Some(end), restarts: 3, ..state }
 }
 
 /// A container that has run since a second, and may have ended before.
-pub fn runs(since: i64, ended: Option<EndFacts>) -> Option<StateFacts> {
+pub fn runs(since: i64, ended: Option<EndFacts>) -> StateFacts {
     let restarts = if ended.is_some() { 3 } else { 0 };
-    Some(StateFacts {
+    StateFacts {
         image: "mimir:9".into(),
         running: true,
         since,
@@ -287,7 +287,7 @@ pub fn runs(since: i64, ended: Option<EndFacts>) -> Option<StateFacts> {
         restarts,
         ended,
         waiting: None,
-    })
+    }
 }
 
 /// How a container ended.
@@ -300,8 +300,8 @@ pub fn check(case: &str, change: impl Fn(&mut World), reason: Reason, message: &
     let mut world = World::ingesters(3);
     change(&mut world);
     let health = world.of("metrics.ingester");
-    let cause = health.cause.unwrap_or_else(|| panic!("{case}: nothing is wrong"));
-    assert_eq!((cause.reason, cause.message.as_str()), (reason, message), "{case}");
+    let told = health.cause.unwrap_or_else(|| panic!("{case}: nothing is wrong"));
+    assert_eq!((told.reason, told.message.as_str()), (reason, message), "{case}");
     let progresses = health.status.state == ComponentState::Progressing;
     assert_eq!(progresses, reason == Reason::RolloutInProgress, "{case}");
     assert_eq!(health.status.reason.as_deref(), Some(reason.as_str()), "{case}");
