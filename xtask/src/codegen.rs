@@ -2,17 +2,25 @@
 //!
 //! The pages about flags and metrics come from the operator's binary, which is built for them: this crate does not
 //! depend on the engine, so that it is built in seconds. A test of the operator holds those two.
+//!
+//! Pages written by hand have made parts: the head of a page of the runbook, and output that was recorded.
 
+mod advisories;
 mod api;
 mod charts;
 mod conditions;
+mod entries;
 #[cfg(test)]
 mod links;
 mod markdown;
+mod output;
+mod runbook;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use obstack_api::Reason;
 
 use crate::command;
 use crate::error::{At, Error};
@@ -34,9 +42,39 @@ pub fn run(check: bool) -> Result<(), Error> {
 
 /// The files that need nothing but this crate.
 fn own() -> Result<Vec<(PathBuf, String)>, Error> {
-    let pages = [("api", api::page()), ("charts", charts::page()), ("conditions", conditions::page())];
-    let pages = pages.into_iter().map(|(page, text)| (reference(page), text));
-    Ok(std::iter::once(crd()?).chain(pages).collect())
+    let pages = [
+        ("advisories", advisories::page()),
+        ("api", api::page()),
+        ("charts", charts::page()),
+        ("conditions", conditions::page()),
+    ];
+    let mut files: Vec<_> = pages.into_iter().map(|(page, text)| (reference(page), text)).collect();
+    files.push(crd()?);
+    files.push((runbook::folder().join("README.md"), runbook::index()));
+    for reason in Reason::ALL {
+        let path = runbook::path(*reason);
+        files.push((path.clone(), output::fill(&path, &runbook::page(*reason)?)?));
+    }
+    for folder in ["how-to", "explanation"] {
+        for path in pages_of(&workspace::root().join("docs").join(folder))? {
+            let text = fs::read_to_string(&path).at("read", &path)?;
+            files.push((path.clone(), output::fill(&path, &text)?));
+        }
+    }
+    Ok(files)
+}
+
+/// The pages of a folder, by name.
+fn pages_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder).at("list", folder)? {
+        let path = entry.at("list", folder)?.path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(path);
+        }
+    }
+    pages.sort();
+    Ok(pages)
 }
 
 fn reference(page: &str) -> PathBuf {
@@ -53,7 +91,11 @@ fn hold(path: &Path, text: &str) -> Result<(), Error> {
     Err(Error::Outdated { path: path.into(), line })
 }
 
+/// A file that is as it should be is left alone.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
+    if fs::read_to_string(path).is_ok_and(|committed| committed == text) {
+        return Ok(());
+    }
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).at("create", dir)?;
     }

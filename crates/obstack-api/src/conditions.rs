@@ -161,6 +161,8 @@ vocabulary! {
             => "Give the node more of what the message names, or the component higher requests, so that it is placed where there is room.",
         ImagePullFailed: "A container's image cannot be pulled."
             => "Check the image's name and the registry's credentials and reachability.",
+        ContainerNotCreated: "The kubelet cannot create a container."
+            => "Read the kubelet's words in the message: most often a ConfigMap that is not there, a command that the image does not have, or a user that the pod's security settings forbid.",
         StorageUnreachable: "Pods do not start because the object store does not answer them."
             => "Is the S3 service up, does its name resolve inside the cluster, does a NetworkPolicy let the pods through? Read the condition `StorageReady` too.",
         BucketMissing: "Pods do not start because a bucket does not exist."
@@ -174,7 +176,7 @@ vocabulary! {
         DeadlineExceeded: "A pod has not become ready for fifteen minutes, and nothing says why."
             => "Read the pod's log and its events; the message names the pod.",
         VolumeExpansionUnsupported: "A volume claim cannot grow."
-            => "Set `allowVolumeExpansion: true` on the StorageClass the message names, or set `storage.size` back to what it was.",
+            => "Set `allowVolumeExpansion: true` on the StorageClass the message names. Where its driver cannot grow volumes, read the runbook: the way is a new claim, one ingester at a time.",
         RingUnhealthy: "A member of a backend's ring is not active or no longer reports."
             => "Read the message: it names ring and member. A member that is gone for good is forgotten on the ring's own page.",
         QuorumLost: "So many ring members are gone that the backend refuses writes or reads."
@@ -199,8 +201,10 @@ vocabulary! {
             => "Exclude the namespace from the webhook (`kubectl get mutatingwebhookconfigurations`).",
         CPULimitByHand: "Somebody put a CPU limit on a running pod."
             => "Delete the pod: its controller makes it without the limit.",
-        MissingRequest: "A container requests no CPU or no memory.",
-        MissingMemoryLimit: "An ingester or a store-gateway runs without a memory limit.",
+        MissingRequest: "A container requests no CPU or no memory."
+            => "The message says where the container comes from: most often a sidecar that a webhook adds. Give it requests there, then make the pods anew.",
+        MissingMemoryLimit: "An ingester or a store-gateway runs without a memory limit."
+            => "The message says what took it off. Mend that, then delete the pods one at a time.",
         UnexpectedMemoryLimit: "A container has a memory limit that the policy does not want."
             => "The message says where it comes from: most often `default.memory` of a LimitRange.",
         NotVerified: "No pod is there to look at yet.",

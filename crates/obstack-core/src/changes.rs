@@ -218,7 +218,7 @@ impl Changes {
 impl std::fmt::Display for Changes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (created, changed, deleted) = (self.created.len(), self.changed.len(), self.deleted.len());
-        write!(f, "{created} objects are made, {changed} changed, {deleted} deleted")?;
+        write!(f, "objects made: {created}, changed: {changed}, deleted: {deleted}")?;
         if !self.restarts.is_empty() {
             write!(f, "; pods of {} are replaced", listed(&self.restarts, ", "))?;
         }

@@ -171,7 +171,8 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
-    /// By its name, such as `cpu`, `limits.memory`, `count/pods` or `CLASS.storageclass.storage.k8s.io/requests.storage`.
+    /// By its name, such as `cpu`, `limits.memory`, `count/pods` or
+    /// `CLASS.storageclass.storage.k8s.io/requests.storage`.
     pub fn of(resource: &str) -> Self {
         let plain = resource.rsplit_once('/').map_or(resource, |(_, last)| last);
         let plain =

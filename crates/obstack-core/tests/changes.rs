@@ -274,7 +274,7 @@ fn a_change_waits_until_its_own_digest_is_approved() {
     assert_eq!(
         message,
         format!(
-            "plan {} waits: 0 objects are made, 1 changed, 0 deleted; set spec.changes.approvedPlan to \
+            "plan {} waits: objects made: 0, changed: 1, deleted: 0; set spec.changes.approvedPlan to \
              status.plan.digest",
             &harmless.digest[..19]
         )

@@ -4,6 +4,8 @@
 
 mod quota_common;
 
+use std::collections::BTreeSet;
+
 use obstack_api::{ConditionStatus, Preflight as Mode};
 use obstack_core::{
     live::{LimitRangeFacts, LimitRule, QuotaFacts, ScopeFacts},
@@ -163,18 +165,20 @@ proptest! {
         let mut turned = place.clone();
         turned.live.quotas.iter_mut().for_each(|quotas| quotas.sort_by(|a, b| b.name.cmp(&a.name)));
         turned.live.limit_ranges.iter_mut().for_each(|ranges| ranges.reverse());
-        let names = |place: &Place| {
-            let quotas = place.live.quotas.iter().flatten().map(|quota| quota.name.clone());
-            let ranges = place.live.limit_ranges.iter().flatten().map(|range| range.name.clone());
-            (quotas.collect::<std::collections::BTreeSet<_>>().len(), ranges.collect::<std::collections::BTreeSet<_>>().len())
-        };
-        let count = (place.live.quotas.iter().flatten().count(), place.live.limit_ranges.iter().flatten().count());
-        prop_assume!(names(&place) == count, "names are unique in a namespace");
+        let unique = |names: Vec<&String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        let quotas = place.live.quotas.iter().flatten().map(|quota| &quota.name).collect();
+        let ranges = place.live.limit_ranges.iter().flatten().map(|range| &range.name).collect();
+        prop_assume!(unique(quotas) && unique(ranges));
         prop_assert_eq!(turned.look(), place.look());
     }
 
     #[test]
-    fn more_room_never_makes_what_fits_unfit(place in place(), quota in 0..3_usize, more in amount(), less in any::<bool>()) {
+    fn more_room_never_makes_what_fits_unfit(
+        place in place(),
+        quota in 0..3_usize,
+        more in amount(),
+        less in any::<bool>(),
+    ) {
         prop_assume!(place.fits());
         let mut roomier = place.clone();
         if let Some(quota) = roomier.live.quotas.as_mut().and_then(|quotas| quotas.get_mut(quota)) {
@@ -225,7 +229,12 @@ proptest! {
     }
 
     #[test]
-    fn the_quota_that_is_asked_for_is_enough(cpu in 1..5000_u32, replicas in 1..5_u32, hard in 0..9000_u32, used in 0..9000_u32) {
+    fn the_quota_that_is_asked_for_is_enough(
+        cpu in 1..5000_u32,
+        replicas in 1..5_u32,
+        hard in 0..9000_u32,
+        used in 0..9000_u32,
+    ) {
         let web = quota_common::deployment("a.web", replicas, &format!("{cpu}m"), "1Gi");
         let quota = quota_common::quota("q", &format!("requests.cpu={hard}m"), &format!("requests.cpu={used}m"));
         let mut place = Place::new(vec![web], vec![quota]);

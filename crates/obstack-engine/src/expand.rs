@@ -47,8 +47,7 @@ pub enum ExpandError {
     Cluster(#[from] ClusterError),
     /// The API server lets a claim not grow.
     #[error(
-        "claim {claim} cannot grow from {from} to {to}: {said}; set allowVolumeExpansion: true on storage class {class}, \
-         or set storage.size back to {from}"
+        "claim {claim} cannot grow from {from} to {to}: {said}; set allowVolumeExpansion: true on storage class {class}"
     )]
     Unsupported {
         /// Name of the claim.

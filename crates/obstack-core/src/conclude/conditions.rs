@@ -340,6 +340,8 @@ fn stalled(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
                     | Reason::ImagePullFailed
                     | Reason::SecretMissing
                     | Reason::SecretKeyMissing
+                    | Reason::ContainerNotCreated
+                    | Reason::QuotaRequiresCPULimits
                     | Reason::DeadlineExceeded
                     | Reason::VolumeExpansionUnsupported
                     | Reason::Contested

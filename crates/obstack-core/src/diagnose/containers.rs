@@ -122,7 +122,7 @@ impl Patient<'_> {
             let what = format!("needs key {key} of Secret {secret}, which is not there");
             return self.says(Reason::SecretKeyMissing, &what);
         }
-        self.says(Reason::CrashLoop, &format!("cannot be started ({why}): {}", words::quote(said)))
+        self.says(Reason::ContainerNotCreated, &format!("cannot be created ({why}): {}", words::quote(said)))
     }
 
     /// It ended, and that is why it is not ready now.

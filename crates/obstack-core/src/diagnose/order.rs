@@ -21,6 +21,7 @@ const TIERS: &[&[Reason]] = &[
         Reason::ImagePullFailed,
         Reason::SecretMissing,
         Reason::SecretKeyMissing,
+        Reason::ContainerNotCreated,
     ],
     &[
         Reason::StorageUnreachable,

@@ -195,12 +195,14 @@ fn held_by(pod: &PodFacts, new: &PodNeed, one: &Usage) -> Usage {
         requests: amounts(container.resources.cpu_request, container.resources.memory_request),
         limits: amounts(container.resources.cpu_limit, container.resources.memory_limit),
     });
-    let own = PodNeed { containers: containers.collect(), ..new.clone() };
+    let own = usage::of_pod(&PodNeed { containers: containers.collect(), ..new.clone() });
     let mut usage = one.clone();
     for (resource, _, _) in usage::MUST_BE_STATED {
-        usage.remove(*resource);
+        match own.get(*resource) {
+            Some(amount) => usage.insert((*resource).to_owned(), *amount),
+            None => usage.remove(*resource),
+        };
     }
-    usage.extend(usage::of_pod(&own));
     usage
 }
 

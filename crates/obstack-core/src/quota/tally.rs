@@ -237,7 +237,8 @@ fn unstated(quota: &QuotaFacts, component: &str, need: &PodNeed) -> Vec<Obstacle
         let kind = if *counted == "limits.cpu" { ObstacleKind::CpuLimitUnset } else { ObstacleKind::Unset };
         for container in need.containers.iter().filter(|container| !states(container)) {
             let what = format!(
-                "ResourceQuota {} counts {counted}, so the API server refuses pods with a container that does not state it",
+                "ResourceQuota {} counts {counted}, \
+                 so the API server refuses pods with a container that does not state it",
                 quota.name
             );
             let whom = format!("{component} (container {})", container.name);

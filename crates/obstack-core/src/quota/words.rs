@@ -25,7 +25,8 @@ pub(super) fn fits(look: &Look<'_>) -> String {
         return "no ResourceQuota counts what the stack needs".to_owned();
     }
     format!(
-        "the stack requests {} CPU, {} memory and {} of volumes; what of it does not run yet fits into ResourceQuota {}",
+        "the stack requests {} CPU, {} memory and {} of volumes; \
+         what of it does not run yet fits into ResourceQuota {}",
         room.cpu.cpu(),
         room.memory.bytes(),
         room.storage.bytes(),

@@ -78,8 +78,8 @@ fn a_secret_is_told_of_by_name_and_key() {
         "needs key secret_key of Secret dts-s3, which is not there",
     );
     let root = "container has runAsNonRoot and image will run as root";
-    let other = format!("cannot be started (CreateContainerConfigError): {root}");
-    created(root, Reason::CrashLoop, &other);
+    let other = format!("cannot be created (CreateContainerConfigError): {root}");
+    created(root, Reason::ContainerNotCreated, &other);
     let mounted = |why: &str, reason, message: &str| {
         let change = |_: &mut World, pod: &mut PodFacts| {
             pod.is(waits("ContainerCreating", ""));
