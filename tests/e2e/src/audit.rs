@@ -84,7 +84,9 @@ impl Audit {
         let apart = ["leases", "selfsubjectaccessreviews"];
         let requests = self.requests().into_iter();
         requests
-            .filter(|request| !read.contains(&request.verb.as_str()) && !apart.contains(&request.resource.as_str()))
+            .filter(|request| {
+                !read.contains(&request.verb.as_str()) && !apart.contains(&request.resource.as_str())
+            })
             .collect()
     }
 }

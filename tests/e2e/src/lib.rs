@@ -6,9 +6,12 @@
 
 mod audit;
 mod cluster;
+mod door;
+mod follow;
 mod kinds;
 mod operator;
 mod rights;
+mod room;
 mod s3;
 mod stack;
 mod wait;
@@ -17,8 +20,11 @@ mod world;
 
 pub use audit::{Audit, Request};
 pub use cluster::Cluster;
+pub use door::Door;
+pub use follow::{Follow, Mark, State};
 pub use kinds::*;
 pub use operator::{Flags, Operator};
+pub use room::{PRIORITY_CLASS, room};
 pub use s3::{Keys, ObjectStore};
 pub use stack::{MIMIR, TEMPO, TEMPO_SINGLE, condition, edited, set, text, unset};
 pub use wait::{eventually, holds_for};

@@ -8,6 +8,8 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
+use crate::wait::eventually;
+
 /// A pair of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
@@ -67,5 +69,18 @@ impl ObjectStore {
     pub async fn keys(&self, bucket: &str) -> Vec<String> {
         let list = self.client.list_objects_v2().bucket(bucket).send().await.expect("list a bucket");
         list.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    /// Deletes a bucket with all that is in it; somebody may write to it meanwhile.
+    pub async fn delete_bucket(&self, name: &str) {
+        eventually("the bucket is gone", async || {
+            for key in self.keys(name).await {
+                let deleted = self.client.delete_object().bucket(name).key(&key).send().await;
+                deleted.map_err(|error| format!("{key}: {error:?}"))?;
+            }
+            let deleted = self.client.delete_bucket().bucket(name).send().await;
+            deleted.map(|_| ()).map_err(|error| format!("{error:?}"))
+        })
+        .await;
     }
 }

@@ -1,17 +1,8 @@
 //! The object store: each fault has its own reason, makes nothing, and heals when what causes it is mended.
 
-use std::{
-    io,
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{net::TcpListener, time::Duration};
 
-use obstack_e2e::{Flags, Keys, STACK, TEMPO_SINGLE, World, condition, edited, eventually, set, text};
+use obstack_e2e::{Door, Flags, Keys, STACK, TEMPO_SINGLE, World, condition, edited, eventually, set, text};
 use serde_json::{Value, json};
 
 /// A stack with an environment, and so with a bucket and a Secret, of its own.
@@ -141,52 +132,6 @@ async fn of_two_stacks_with_one_bucket_the_older_keeps_it() {
     .await;
 }
 
-/// Forwards connections to the object store while it is open.
-struct Door {
-    port: u16,
-    open: Arc<AtomicBool>,
-}
-
-impl Door {
-    fn to(endpoint: &str, open: bool) -> Self {
-        let target = endpoint.trim_start_matches("http://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let open = Arc::new(AtomicBool::new(open));
-        let is_open = Arc::clone(&open);
-        thread::spawn(move || {
-            for incoming in listener.incoming().flatten() {
-                if is_open.load(Ordering::SeqCst)
-                    && let Ok(outgoing) = TcpStream::connect(&target)
-                {
-                    forward(incoming, outgoing, &is_open);
-                }
-            }
-        });
-        Self { port, open }
-    }
-}
-
-/// Copies both ways; a closed door also ends what is connected.
-fn forward(incoming: TcpStream, outgoing: TcpStream, open: &Arc<AtomicBool>) {
-    let copy = |mut from: TcpStream, mut to: TcpStream, open: Arc<AtomicBool>| {
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read) = io::Read::read(&mut from, &mut buffer) {
-                let going = read > 0 && open.load(Ordering::SeqCst);
-                if !going || io::Write::write_all(&mut to, &buffer[..read]).is_err() {
-                    break;
-                }
-            }
-            let _ = (from.shutdown(std::net::Shutdown::Both), to.shutdown(std::net::Shutdown::Both));
-        });
-    };
-    if let (Ok(a), Ok(b)) = (incoming.try_clone(), outgoing.try_clone()) {
-        copy(a, b, Arc::clone(open));
-        copy(outgoing, incoming, Arc::clone(open));
-    }
-}
-
 #[tokio::test]
 async fn an_object_store_that_goes_away_and_comes_back() {
     World::run("door", async |world| {
@@ -199,15 +144,16 @@ async fn an_object_store_that_goes_away_and_comes_back() {
         world.make(&stack).await;
         faulty(world, &stack, "EndpointUnreachable", &[&closed.to_string()]).await;
 
-        let door = Door::to(&world.sandbox.s3.endpoint, false);
-        let endpoint = format!("http://127.0.0.1:{}", door.port);
+        let door = Door::to(&world.sandbox.s3.endpoint);
+        door.set_open(false);
+        let endpoint = door.endpoint();
         world.change("door", json!({"spec": {"objectStorage": {"endpoint": endpoint}}})).await;
         faulty(world, &stack, "EndpointUnreachable", &[&endpoint]).await;
-        door.open.store(true, Ordering::SeqCst);
+        door.set_open(true);
         world.ready(&stack).await;
         let before = world.settled().await;
 
-        door.open.store(false, Ordering::SeqCst);
+        door.set_open(false);
         let now = world.until(&stack, "StorageReady", "False", "EndpointUnreachable").await;
         assert_eq!(condition(&now, "Ready").expect("current")["status"], "False", "I6");
         assert_eq!(condition(&now, "Available").expect("current")["status"], "True", "the pods run on");
@@ -218,7 +164,7 @@ async fn an_object_store_that_goes_away_and_comes_back() {
             found.map(|_| ()).ok_or_else(|| "it is gone".to_owned())
         })
         .await;
-        door.open.store(true, Ordering::SeqCst);
+        door.set_open(true);
         world.ready(&stack).await;
         let names = |snapshot: &obstack_e2e::Snapshot| snapshot.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&world.snapshot().await), names(&before), "nothing came and nothing went");

@@ -194,11 +194,7 @@ pub const ENTRIES: &[Entry] = &[
         POD_STALLED,
         "Where the registry does not answer at all, a pod stays in ContainerCreating for up to a minute before this reason appears.",
     ),
-    (
-        Reason::ContainerNotCreated,
-        POD_STALLED,
-        "`kubectl describe pod POD -n NS` has the kubelet's words.",
-    ),
+    (Reason::ContainerNotCreated, POD_STALLED, "`kubectl describe pod POD -n NS` has the kubelet's words."),
     (
         Reason::StorageUnreachable,
         POD,

@@ -1,6 +1,8 @@
 //! The tests that need a control plane, on a sandbox of their own that is taken down whatever happens.
 
 use std::env;
+use std::fs;
+use std::io::ErrorKind;
 use std::process::Command;
 
 use obstack_sandbox::{S3Implementation, Sandbox};
@@ -11,10 +13,13 @@ use crate::command;
 use crate::error::{At, Error};
 use crate::interrupt;
 use crate::sandbox;
+use crate::workspace;
 
 const TESTS: &str = "end-to-end tests";
 /// Tells the tests where upstream charts are.
 const CHARTS: &str = "OBSTACK_UPSTREAM_CHARTS";
+/// Tells the tests where to keep the table of causes and their seconds.
+const CAUSES: &str = "OBSTACK_CAUSES_TABLE";
 
 /// Brings a sandbox up, runs the tests on it, and takes it down.
 pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
@@ -45,11 +50,18 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     if charts.is_none() {
         steps.not_run("upstream charts", "no --charts DIR; the bundled ones were taken");
     }
+    let causes = workspace::root().join("target/xtask-test/causes.txt");
+    // What an earlier run left is not what this one found.
+    match fs::remove_file(&causes) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", &causes),
+        _ => {}
+    }
     let mut run = |name: &str, args: &[&str]| {
         // With the operator selected too, dependencies are built with its features, which are there already: without
         // it the clients of API server and object store would be compiled a second time.
         let mut command: Command = super::cargo(&["test", "--package", "obstack-operator", "--package"]);
         command.args(args).env("OBSTACK_SANDBOX", &sandbox.dir).envs(sandbox.env());
+        command.env(CAUSES, &causes);
         let mut alone = command::line(&command);
         if let Some(charts) = &charts {
             command.env(CHARTS, charts);
@@ -63,6 +75,12 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
         &format!("buckets on {}", sandbox.s3.implementation),
         &["obstack-engine", "--test", "buckets_real_s3"],
     )?;
-    run(TESTS, &["obstack-e2e", "--no-fail-fast", "--test", "*"])?;
+    run("sandbox faults", &["obstack-sandbox", "--test", "faults"])?;
+    let ran = run(TESTS, &["obstack-e2e", "--no-fail-fast", "--test", "*"]);
+    // Also of a run that failed: the seconds up to there say something.
+    if let Ok(table) = fs::read_to_string(&causes) {
+        print!("{table}");
+    }
+    ran?;
     interrupt::check()
 }

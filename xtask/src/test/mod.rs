@@ -25,8 +25,10 @@ pub fn run(options: &Test) -> Result<bool, Error> {
     steps.run("unit and property tests, generated files", cargo(&["test", "--quiet", "--no-fail-fast"]))?;
     lint_charts(&mut steps)?;
     if options.fast {
+        steps.not_run("rings of a real Mimir", "--fast");
         steps.not_run("end-to-end tests", "--fast");
     } else {
+        real_mimir(&mut steps)?;
         end_to_end::run(&mut steps, options)?;
     }
     interrupt::check()?;
@@ -37,6 +39,29 @@ fn cargo(args: &[&str]) -> Command {
     let mut command = workspace::cargo();
     command.args(args);
     command
+}
+
+/// The pages of a real Mimir, which is built from its Go module once.
+fn real_mimir(steps: &mut Steps) -> Result<(), Error> {
+    let name = "rings of a real Mimir";
+    let mimir = {
+        let show = Show::new("mimir");
+        obstack_sandbox::mimir(&mut |progress| show.sandbox(progress))
+    };
+    interrupt::check()?;
+    match mimir {
+        Ok(mimir) => {
+            // With the operator selected too, dependencies are built with its features, which are there already.
+            let args = ["test", "--package", "obstack-operator", "--package", "obstack-engine"];
+            let mut test = cargo(&args);
+            test.args(["--test", "rings_real_mimir"]).env("OBSTACK_MIMIR", mimir);
+            steps.run(name, test).map(drop)
+        }
+        Err(error) => {
+            steps.failed(name, &error.to_string());
+            Ok(())
+        }
+    }
 }
 
 fn lint_charts(steps: &mut Steps) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! From what the SDK says to what a person can act on.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -155,9 +156,28 @@ impl Cause {
         }
         // A connection that breaks in the middle of a handshake is the network's fault, not the certificate's.
         let network = last.is::<std::io::Error>();
-        let text = last.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        let text: String = last.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        // A store that goes away ends connections in several ways, by chance. Told apart, each would be news.
+        let text = if is_closed(last, &text) { CLOSED.to_owned() } else { text };
         Self { tls: tls && !network, text }
     }
+}
+
+const CLOSED: &str = "the connection was closed before the answer";
+
+/// Whether the other side ended the connection, by the network's word or by hyper's.
+fn is_closed(error: &(dyn Error + 'static), text: &str) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let network = matches!(
+        kind,
+        Some(
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        )
+    );
+    network || text.starts_with("connection closed") || text.contains("os error 104")
 }
 
 /// A code is shown only if it looks like one: it is the server's text.

@@ -415,7 +415,8 @@ impl LiveView {
             }
             facts
         });
-        let mut claims = inner.room.claims_of(&key.namespace, workloads.keys().map(|id| id.name.as_str()));
+        let names: Vec<&str> = workloads.keys().map(|id| id.name.as_str()).collect();
+        let mut claims = inner.room.claims_of(&key.namespace, &names);
         for claim in claims.iter_mut().flatten().filter(|claim| claim.phase != "Bound") {
             let subject = ("PersistentVolumeClaim".to_owned(), claim.name.clone());
             claim.said = inner.words.last_of(&key.namespace, &subject);

@@ -114,23 +114,18 @@ impl Room {
             Part::LimitRanges => keep(&mut self.limit_ranges, listed),
             Part::Nodes => Arc::make_mut(&mut self.nodes).retain(|name, _| listed("", name) != Some(false)),
             Part::Classes => {
-                Arc::make_mut(&mut self.classes).retain(|name, _| listed("", name) != Some(false))
+                Arc::make_mut(&mut self.classes).retain(|name, _| listed("", name) != Some(false));
             }
         }
     }
 
     /// Claims of a namespace that belong to one of the named StatefulSets.
-    pub(super) fn claims_of<'a>(
-        &self,
-        namespace: &str,
-        workloads: impl Iterator<Item = &'a str> + Clone,
-    ) -> Option<Vec<ClaimFacts>> {
+    pub(super) fn claims_of(&self, namespace: &str, workloads: &[&str]) -> Option<Vec<ClaimFacts>> {
         let all = self.claims.get(namespace).into_iter().flatten();
         let of_one = |name: &str| {
             let base = name.rsplit_once('-').map_or("", |(base, _)| base);
-            workloads
-                .clone()
-                .any(|workload| base.strip_suffix(workload).is_some_and(|template| template.ends_with('-')))
+            let mut of = workloads.iter();
+            of.any(|workload| base.strip_suffix(workload).is_some_and(|template| template.ends_with('-')))
         };
         self.is_open(Part::Claims, namespace)
             .then(|| all.filter(|(name, _)| of_one(name)).map(|(_, claim)| claim.clone()).collect())
