@@ -59,10 +59,11 @@ pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
         let [cpu, memory] = ["cpu", "memory"]
             .map(|resource| sum(containers.clone(), &format!("/resources/requests/{resource}")));
         let storage = sum(claims.iter(), "/spec/resources/requests/storage");
-        let used = |resource: &str| {
+        let used = |resource: &str, say: fn(Amount) -> String| {
             let amount = |list: &str| {
                 let path = format!("/status/{list}/requests.{resource}");
-                quota.map(|quota| text(quota, &path)).unwrap_or_default()
+                let amount = quota.and_then(|quota| Amount::parse(&text(quota, &path)).ok());
+                amount.map(say).unwrap_or_default()
             };
             format!("{}/{}", amount("used"), amount("hard"))
         };
@@ -70,11 +71,11 @@ pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
             namespace,
             format!("{ready}/{}", pods.len()),
             cpu.cpu(),
-            used("cpu"),
+            used("cpu", Amount::cpu),
             memory.memory(),
-            used("memory"),
+            used("memory", Amount::memory),
             storage.storage(),
-            used("storage"),
+            used("storage", Amount::storage),
         ]);
     }
     println!("{}", table::align(&rows).join("\n"));
