@@ -32,6 +32,14 @@ const SPOKEN: &[ConditionType] = &[
     ConditionType::DriftFree,
 ];
 
+/// Those of them that stand beside the gates of Ready.
+const BESIDE: &[ConditionType] = &[
+    ConditionType::QuotaSatisfied,
+    ConditionType::PolicyCompliant,
+    ConditionType::RingsHealthy,
+    ConditionType::DriftFree,
+];
+
 /// The events between two statuses.
 pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventIntent> {
     let mut events: Vec<EventIntent> = Vec::new();
@@ -40,7 +48,13 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
         let changed = before
             .is_none_or(|before| before.status != condition.status || before.reason != condition.reason);
         let good = condition.status == ConditionStatus::True;
-        let news = good && before.is_none_or(|before| before.status != ConditionStatus::True);
+        // Of what stands beside the gates only the end of a fault is news, not that there never was one.
+        let news = good
+            && match before {
+                Some(before) if BESIDE.contains(&condition.type_) => before.status == ConditionStatus::False,
+                Some(before) => before.status != ConditionStatus::True,
+                None => !BESIDE.contains(&condition.type_),
+            };
         let Some(reason) = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)
         else {
             continue;
