@@ -93,7 +93,10 @@ async fn check(
     }
     let mut names = Vec::new();
     for ((environment, sample), sums) in ENVIRONMENTS.iter().zip(&samples).zip(sums) {
-        let stack = world.ready(sample).await;
+        world.ready(sample).await;
+        // The budgets' controller counts a moment later.
+        let protected = if *environment == "prod" { "Protected" } else { "NothingToProtect" };
+        let stack = world.until(sample, "DisruptionProtected", "True", protected).await;
         let namespace = text(&stack, "/metadata/namespace");
         let pods = world.cluster.list(POD, namespace).await;
         let claims = world.cluster.list(CLAIM, namespace).await;

@@ -50,13 +50,23 @@ fn cause(scene: &Scene<'_>, pod: &PodFacts) -> Option<Cause> {
 }
 
 /// Its node no longer answers: by the node itself where nodes may be read, else by what the node controller wrote
-/// (`pkg/util/node`, `NodeUnreachablePodReason`).
+/// (`pkg/util/node`, `NodeUnreachablePodReason`) or said.
 fn lost(scene: &Scene<'_>, pod: &PodFacts) -> Option<Cause> {
     let node = scene.live.nodes.as_ref().and_then(|nodes| nodes.get(&pod.node));
     let told = pod.failed.as_ref().is_some_and(|(reason, _)| reason == "NodeLost");
-    let lost = node.map_or(told, |node| !node.ready);
+    let heard = scene.live.nodes.is_none() && is_silenced(pod);
+    let lost = node.map_or(told || heard, |node| !node.ready);
     (lost && !pod.node.is_empty())
         .then(|| Cause::new(Reason::NodeLost, format!("its node {} no longer answers", pod.node)))
+}
+
+/// The node controller took its readiness away, and no kubelet has spoken since (`pkg/controller/util/node`,
+/// `MarkPodsNotReady`). It says so of pods that were ready, and leaves their containers as they were: whatever those
+/// show now, a kubelet said later.
+fn is_silenced(pod: &PodFacts) -> bool {
+    pod.warnings.iter().any(|(reason, _)| reason == "NodeNotReady")
+        && pod.failed.is_none()
+        && pod.containers.iter().all(|container| container.state.is_none())
 }
 
 /// It ended as a whole (`pkg/kubelet/eviction`, `pkg/kubelet/lifecycle`).

@@ -8,18 +8,21 @@ use obstack_api::Reason;
 use super::{Cause, Found, Scene, order, words};
 use crate::conclude::Fault;
 
-/// What Mimir's sanity check (`pkg/mimir/sanity_check.go`) and Tempo's store (`cmd/tempo/app/modules.go`,
-/// `tempodb/backend/s3/s3.go`) write in front of an error of the object store.
+/// What Mimir's sanity check (`pkg/mimir/sanity_check.go`) and Tempo's client (`tempodb/backend/s3/s3.go`) write in
+/// front of an error of the object store.
 const ABOUT_STORAGE: &[&str] = &[
     "unable to successfully connect to configured object storage",
     "unable to successfully send a request to object storage",
-    "failed to create store",
     "unexpected error from listobjects on",
 ];
 
-/// What the object store, the network and TLS say, and what it means; the first that fits counts. `minio-go` writes the text of
-/// an S3 error, other clients its code.
-const MEANINGS: &[(&str, Reason)] = &[
+/// What Tempo writes in front of an error of its store (`cmd/tempo/app/modules.go`), which is a bucket and a folder for
+/// the write-ahead log (`tempodb/tempodb.go`): alone it accuses neither.
+const ABOUT_STORE: &str = "failed to create store";
+
+/// What the object store answers, and what it means; the first that fits counts. `minio-go` writes the text of an S3
+/// error, other clients its code.
+const ANSWERS: &[(&str, Reason)] = &[
     ("request signature we calculated does not match", Reason::SignatureRejected),
     ("signaturedoesnotmatch", Reason::SignatureRejected),
     ("access key id you provided does not exist", Reason::AccessKeyRejected),
@@ -29,6 +32,10 @@ const MEANINGS: &[(&str, Reason)] = &[
     ("access denied", Reason::AccessDenied),
     ("accessdenied", Reason::AccessDenied),
     ("allaccessdisabled", Reason::AccessDenied),
+];
+
+/// What the network and TLS say where the object store does not answer, and what it means.
+const NO_ANSWER: &[(&str, Reason)] = &[
     ("x509: ", Reason::TLSVerificationFailed),
     ("tls: ", Reason::TLSVerificationFailed),
     ("connection refused", Reason::StorageUnreachable),
@@ -88,7 +95,7 @@ fn without_fix(reason: Reason, fault: &Fault) -> String {
     let general = !matches!(reason, Reason::AccessDenied | Reason::StorageFailed);
     let text =
         fault.message.split_once("; ").filter(|_| general).map_or(fault.message.as_str(), |(what, _)| what);
-    words::quote(text)
+    words::quote_endpoint(text)
 }
 
 /// The fault of the object store that a container's last words tell of.
@@ -98,7 +105,7 @@ pub(super) fn by_words(scene: &Scene<'_>, said: &str) -> Option<Cause> {
         return Some(known);
     }
     let lower = words.to_lowercase();
-    let meaning = MEANINGS.iter().find(|(mark, _)| lower.contains(mark));
+    let meaning = ANSWERS.iter().chain(NO_ANSWER).find(|(mark, _)| lower.contains(mark));
     let reason = meaning.map_or(Reason::StorageFailed, |(_, reason)| *reason);
     let buckets = scene.storage.iter().filter(|bucket| needs(&scene.component.name, &bucket.purpose));
     let faults: Vec<_> = buckets.map(|bucket| &bucket.fault).collect();
@@ -112,10 +119,18 @@ pub(super) fn by_words(scene: &Scene<'_>, said: &str) -> Option<Cause> {
 /// it tries says nothing of the object store.
 fn about_storage(line: &str) -> Option<String> {
     let lower = line.to_ascii_lowercase();
-    let start = ABOUT_STORAGE.iter().filter_map(|mark| lower.rfind(mark)).max()?;
+    let start = ABOUT_STORAGE.iter().filter_map(|mark| lower.rfind(mark)).max();
+    let start = start
+        .or_else(|| lower.rfind(ABOUT_STORE).filter(|start| lower.get(*start..).is_some_and(is_of_bucket)))?;
     let words = line.get(start..)?.replace("\\\"", "\"");
     let ended = words.strip_suffix('"').filter(|words| words.matches('"').count() % 2 == 0);
-    (!lower.contains("context canceled")).then(|| words::quote(ended.unwrap_or(&words)))
+    (!lower.contains("context canceled")).then(|| words::quote_endpoint(ended.unwrap_or(&words)))
+}
+
+/// The object store answered, or did not answer a request: nothing else of a store is asked by URL.
+fn is_of_bucket(words: &str) -> bool {
+    let has = |(mark, _): &(&str, Reason)| words.contains(mark);
+    ANSWERS.iter().any(has) || (words.contains("://") && NO_ANSWER.iter().any(has))
 }
 
 /// Has one component tell of each fault, the one that most waits for; the others say that they wait with it.

@@ -1,6 +1,8 @@
 //! Words of others, made fit for a message: one line of bounded length, no credentials, and nothing that is another
 //! each time.
 
+use std::net::IpAddr;
+
 /// Longest quotation, in characters.
 const LONGEST: usize = 300;
 /// What stands where a credential stood.
@@ -26,14 +28,30 @@ const SECRET_NAMES: &[&str] = &[
 
 /// Words as a message may quote them.
 pub(super) fn quote(said: &str) -> String {
+    cut(&stable(&harmless(said), &[]))
+}
+
+/// Words about requests to an endpoint as a message may quote them. An address that stands in a URL is the one that was
+/// configured: it stays the same, and a person needs it.
+pub(super) fn quote_endpoint(said: &str) -> String {
+    let text = harmless(said);
+    let urls = text.split("://").skip(1);
+    let own: Vec<Address<'_>> = urls
+        .filter_map(|url| Address::parse(url.split(|c| !is_of_address(c)).next().unwrap_or_default()))
+        .collect();
+    cut(&stable(&text, &own))
+}
+
+/// Words in one line without credentials.
+fn harmless(said: &str) -> String {
     let line: Vec<&str> =
         said.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    cut(&stable(&hide(&line.join(" "))))
+    hide(&line.join(" "))
 }
 
 /// The last words of a container: the line that says why it ended, without the clock and the place in the code.
 pub(super) fn last(said: &str) -> String {
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines = lines(said);
     let telling = |marks: &[&str]| {
         lines.iter().rev().find(|line| {
             let line = line.to_lowercase();
@@ -44,9 +62,21 @@ pub(super) fn last(said: &str) -> String {
     let line = lines.iter().find(|line| is_panic(line));
     let line = line.or_else(|| telling(&["error", "err=", "fatal", "flag provided"])).or(lines.last());
     let noise = ["ts=", "t=", "time=", "level=", "caller="];
-    let words = line.copied().unwrap_or_default().split_whitespace();
+    let words = line.map_or("", String::as_str).split_whitespace();
     let words: Vec<&str> = words.filter(|word| !noise.iter().any(|noise| word.starts_with(noise))).collect();
     quote(&words.join(" "))
+}
+
+/// The lines of a log. One that ends in a colon has its news in the next one (`yaml: unmarshal errors:`).
+fn lines(said: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in said.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match lines.last_mut().filter(|before| before.ends_with(':') && !is_panic(line)) {
+            Some(before) => before.extend([" ", line]),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Go's runtime ended the process.
@@ -214,10 +244,11 @@ fn is_end(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'')
 }
 
-/// Replaces what is another each time: addresses of pods, ports of clients, moments, places in memory.
-fn stable(text: &str) -> String {
+/// Replaces what is another each time: addresses of pods, which are all but `own`, ports of clients, moments, places in
+/// memory.
+fn stable(text: &str, own: &[Address<'_>]) -> String {
     let text = runs(text, |c| c.is_ascii_alphanumeric() || "-:.+/".contains(c), moment);
-    let text = runs(&text, |c| c.is_ascii_hexdigit() || "[]:.".contains(c), address);
+    let text = runs(&text, is_of_address, |run| Some(Address::parse(run)?.shown(own)));
     runs(
         &text,
         |c| c.is_ascii_alphanumeric(),
@@ -236,16 +267,39 @@ fn moment(run: &str) -> Option<String> {
     is.then(|| "<time>".to_owned())
 }
 
-/// An IP address, with the port of a server behind it if there is one.
-fn address(run: &str) -> Option<String> {
-    let run = run.trim_end_matches('.');
-    let inner = run.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let (ip, rest) = inner.unwrap_or_else(|| run.split_at(run.find(':').unwrap_or(run.len())));
-    ip.parse::<std::net::IpAddr>().ok()?;
-    let mut parts = rest.strip_prefix(':').unwrap_or(rest).split(':');
-    let port = parts.next().and_then(|port| port.parse::<u16>().ok()).filter(|port| *port < CLIENT_PORTS);
-    let tail = if rest.ends_with(':') { ":" } else { "" };
-    Some(port.map_or_else(|| format!("<ip>{tail}"), |port| format!("<ip>:{port}{tail}")))
+/// What an address is made of.
+fn is_of_address(c: char) -> bool {
+    c.is_ascii_hexdigit() || "[]:.".contains(c)
+}
+
+/// An IP address as it stands in a text.
+struct Address<'a> {
+    /// The address, with the brackets that it stands in.
+    host: &'a str,
+    ip: IpAddr,
+    port: Option<u16>,
+    /// A colon that follows.
+    tail: &'static str,
+}
+
+impl<'a> Address<'a> {
+    fn parse(run: &'a str) -> Option<Self> {
+        let run = run.trim_end_matches('.');
+        let end = if run.starts_with('[') { run.find(']')? + 1 } else { run.find(':').unwrap_or(run.len()) };
+        let (host, rest) = run.split_at(end);
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let ip = bare.unwrap_or(host).parse().ok()?;
+        let port = rest.strip_prefix(':').unwrap_or(rest).split(':').next()?.parse().ok();
+        Some(Self { host, ip, port, tail: if rest.ends_with(':') { ":" } else { "" } })
+    }
+
+    /// Hidden if it is none of `own`, with the port of a server behind it if there is one.
+    fn shown(&self, own: &[Self]) -> String {
+        let mut same = own.iter().filter(|own| own.ip == self.ip).peekable();
+        let host = if same.peek().is_some() { self.host } else { "<ip>" };
+        let port = self.port.filter(|port| *port < CLIENT_PORTS || same.any(|own| own.port == Some(*port)));
+        port.map_or_else(|| format!("{host}{}", self.tail), |port| format!("{host}:{port}{}", self.tail))
+    }
 }
 
 /// The text with each longest run of such characters replaced, where there is something to replace it by.

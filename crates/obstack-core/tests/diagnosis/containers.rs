@@ -112,6 +112,12 @@ fn a_crash_is_told_by_its_last_words_and_not_by_its_back_off() {
     );
     crash("panic: nil map\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/error.go:1 +0x1d", "panic: nil map");
     crash("open /data/wal: permission denied", "open /data/wal: permission denied");
+    for newest in
+        ["field no_such_key not found in type app.Config", "field no_error not found in type app.Config"]
+    {
+        let parsing = "failed parsing config: /conf/tempo.yaml: yaml: unmarshal errors:";
+        crash(&format!("{parsing}\n  line 21: {newest}\n"), &format!("{parsing} line 21: {newest}"));
+    }
     crash("", "without a word");
     let bare = "container ingester ends again and again";
     check_pod("bare", |_, pod| pod.is(waits("CrashLoopBackOff", "back-off 10s")), Reason::CrashLoop, bare);

@@ -1,7 +1,9 @@
 //! Pods that were made and do not get as far as their containers.
 
+use std::sync::Arc;
+
 use obstack_api::Reason;
-use obstack_core::diagnose;
+use obstack_core::{diagnose, live::PodFacts};
 
 use super::world::{Change, NOW, POD, ROLLS, World, check_pod, end, loops, runs};
 
@@ -12,7 +14,7 @@ fn a_pod_without_a_node_is_told_in_the_schedulers_words() {
     let said = "0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available.";
     let message = "0/3 nodes are available: 3 Insufficient memory";
     check_pod("no room", |_, pod| pod.unplaced(said), Reason::Unschedulable, message);
-    let refused = |_: &mut World, pod: &mut obstack_core::live::PodFacts| {
+    let refused = |_: &mut World, pod: &mut PodFacts| {
         pod.failed = Some(("OutOfcpu".into(), "Node didn't have enough resource: cpu".into()));
     };
     let message = "node n1 refused it: Node didn't have enough resource: cpu";
@@ -21,7 +23,7 @@ fn a_pod_without_a_node_is_told_in_the_schedulers_words() {
 
 #[test]
 fn a_lost_node_is_told_by_the_node_or_by_the_pod() {
-    let lost = |case: &str, change: fn(&mut World, &mut obstack_core::live::PodFacts)| {
+    let lost = |case: &str, change: fn(&mut World, &mut PodFacts)| {
         check_pod(case, change, Reason::NodeLost, "its node n1 no longer answers");
     };
     lost("the node", |world, _| world.node(1, false));
@@ -33,10 +35,36 @@ fn a_lost_node_is_told_by_the_node_or_by_the_pod() {
         world.live.nodes = None;
         pod.failed = Some(("NodeLost".into(), "Node n1 which was running pod x is unresponsive".into()));
     });
-    let back = |_: &mut World, pod: &mut obstack_core::live::PodFacts| {
+    let back = |_: &mut World, pod: &mut PodFacts| {
         pod.failed = Some(("NodeLost".into(), "Node n1 which was running pod x is unresponsive".into()));
     };
     check_pod("the node is back", back, Reason::RolloutInProgress, ROLLS);
+}
+
+#[test]
+fn a_node_that_may_not_be_read_is_lost_by_the_word_of_the_node_controller_alone() {
+    let heard = |case: &str, change: fn(&mut World, &mut PodFacts), reason, message: &str| {
+        let change = |world: &mut World, pod: &mut PodFacts| {
+            world.live.nodes = None;
+            pod.warn("NodeNotReady", "Node is not ready");
+            change(world, pod);
+        };
+        check_pod(case, change, reason, message);
+    };
+    let lost = "its node n1 no longer answers";
+    heard("nothing else is said", |_, _| {}, Reason::NodeLost, lost);
+    heard("it is deleted", |_, pod| pod.deleting = true, Reason::NodeLost, lost);
+    let not = |case: &str, change| heard(case, change, Reason::RolloutInProgress, ROLLS);
+    not("the node answers", |world, _| world.live.nodes = World::ingesters(3).live.nodes);
+    not("the node is gone", |world, _| world.live.nodes = Some(Arc::default()));
+    not("a kubelet said more", |_, pod| pod.is(runs(NOW - 10, None)));
+    not("it has no node", |_, pod| pod.unplaced(""));
+    not("nothing was said", |_, pod| pod.warnings.clear());
+    let ends: fn(&mut World, &mut PodFacts) = |_, pod| pod.is(loops(end("Error", 1, "bad config")));
+    heard("it ends", ends, Reason::CrashLoop, "container ingester ended (exit code 1): bad config");
+    let evicted: fn(&mut World, &mut PodFacts) =
+        |_, pod| pod.failed = Some(("Evicted".into(), "low on memory".into()));
+    heard("it was thrown out", evicted, Reason::Evicted, "node n1 evicted it: low on memory");
 }
 
 #[test]
@@ -61,7 +89,7 @@ fn an_eviction_is_told_until_the_pod_is_replaced() {
 fn what_nothing_explains_is_a_fault_after_fifteen_minutes_and_never_earlier() {
     let mount = "MountVolume.SetUp failed for volume \"data\" : mount failed: exit status 32";
     let unmounted = |since: i64| {
-        move |_: &mut World, pod: &mut obstack_core::live::PodFacts| {
+        move |_: &mut World, pod: &mut PodFacts| {
             pod.not_ready_since = since;
             pod.warn("FailedMount", mount);
         }
@@ -76,7 +104,7 @@ fn what_nothing_explains_is_a_fault_after_fifteen_minutes_and_never_earlier() {
     silent("in time", NOW - 900, Reason::RolloutInProgress, ROLLS);
     silent("late", NOW - 901, Reason::DeadlineExceeded, "it has not become ready");
     silent("since a time nobody knows", 0, Reason::RolloutInProgress, ROLLS);
-    let deleted = |_: &mut World, pod: &mut obstack_core::live::PodFacts| {
+    let deleted = |_: &mut World, pod: &mut PodFacts| {
         (pod.deleting, pod.not_ready_since) = (true, NOW - 90_000);
     };
     check_pod("it is being deleted", deleted, Reason::RolloutInProgress, ROLLS);

@@ -133,6 +133,40 @@ fn the_words_of_the_object_store_say_what_is_wrong() {
 }
 
 #[test]
+fn an_endpoint_that_is_an_address_is_told_and_no_other_address_is() {
+    for (what, shown) in [
+        (
+            "Get \\\"http://127.0.0.1:41234/b/\\\": dial tcp 127.0.0.1:41234: connect: connection refused",
+            "Get \"http://127.0.0.1:41234/b/\": dial tcp 127.0.0.1:41234: connect: connection refused",
+        ),
+        (
+            "Get \\\"https://[fd00::5]/b/\\\": dial tcp [fd00::5]:443: i/o timeout",
+            "Get \"https://[fd00::5]/b/\": dial tcp [fd00::5]:443: i/o timeout",
+        ),
+        (
+            "Get \\\"http://10.0.0.5:8333/b/\\\": read tcp 10.244.0.7:43210->10.0.0.5:8333: connection reset",
+            "Get \"http://10.0.0.5:8333/b/\": read tcp <ip>->10.0.0.5:8333: connection reset",
+        ),
+        (
+            "Get \\\"http://127.0.0.1:41234/b/\\\": read tcp 127.0.0.1:43210->127.0.0.1:41234: connection reset",
+            "Get \"http://127.0.0.1:41234/b/\": read tcp 127.0.0.1->127.0.0.1:41234: connection reset",
+        ),
+    ] {
+        let mut world = without_store();
+        world.none_ready("traces.singleBinary", |pod| pod.is(loops(end("Error", 1, &tempo(what)))));
+        let (reason, message) = world.said("traces.singleBinary");
+        assert_eq!(reason, Reason::StorageUnreachable, "{what}");
+        assert!(message.ends_with(&format!("dts-traces-dev-blocks: {shown}")), "{message}");
+    }
+    let mut world = without_store();
+    let down = "HeadBucket at http://127.0.0.1:41234: no answer (connection refused); is the S3 service up?";
+    world.bucket("metrics.blocks", Some((Reason::EndpointUnreachable, down)));
+    let told = "HeadBucket at http://127.0.0.1:41234: no answer (connection refused)";
+    world.ready(world.live.pods.len() - 1);
+    assert!(world.said("metrics.ingester").1.ends_with(told));
+}
+
+#[test]
 fn the_probe_says_what_is_wrong_when_the_pods_do_not() {
     for (fault, reason) in [
         (Reason::EndpointUnreachable, Reason::StorageUnreachable),
@@ -179,6 +213,29 @@ fn another_cause_is_not_laid_on_the_object_store() {
         pod.warn("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503");
     });
     assert_eq!(world.said("metrics.distributor").0, Reason::ProbeFailing, "it has no business with buckets");
+}
+
+#[test]
+fn a_store_that_is_not_made_is_the_object_stores_fault_by_its_own_words_alone() {
+    for (what, reason) in [
+        ("mkdir /var/tempo/wal: permission denied", Reason::CrashLoop),
+        ("mkdir /var/tempo/wal: no space left on device", Reason::CrashLoop),
+        ("unexpected error creating core: open /ca.crt: no such file or directory", Reason::CrashLoop),
+        ("dial tcp: lookup memcached on 10.96.0.10:53: no such host", Reason::CrashLoop),
+        (REFUSED, Reason::StorageUnreachable),
+        ("Get \\\"https://s3/\\\": tls: handshake failure", Reason::TLSVerificationFailed),
+        ("The specified bucket does not exist", Reason::BucketMissing),
+        ("SignatureDoesNotMatch", Reason::SignatureRejected),
+        ("unexpected error from ListObjects on b: Slow down.", Reason::StorageFailed),
+    ] {
+        let words = tempo(what).replace("unexpected error from ListObjects on dts-traces-dev-blocks: ", "");
+        let mut world = without_store();
+        world.none_ready("traces.singleBinary", |pod| pod.is(loops(end("Error", 1, &words))));
+        let (said, message) = world.said("traces.singleBinary");
+        assert_eq!(said, reason, "{what}");
+        let told = format!("failed to create store: {}\"", what.replace("10.96.0.10", "<ip>"));
+        assert_eq!(message.ends_with(&told), said == Reason::CrashLoop, "its last words: {message}");
+    }
 }
 
 #[test]

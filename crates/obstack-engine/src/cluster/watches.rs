@@ -37,6 +37,9 @@ use crate::metrics::Metrics;
 /// A watch that heard nothing for this long, in seconds, is made anew; a dead connection is noticed by it.
 const WATCH_SECONDS: u32 = 120;
 
+/// How long what an event says is believed: a controller that goes on failing says it again within five minutes.
+const WORDS_LAST: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
 /// Reasons of events that tell why a pod or a claim is not there or not ready.
 const TELLING: &[&str] = &[
     "FailedCreate",
@@ -316,7 +319,7 @@ impl Watches {
             let regarding = &event.involved_object;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let (reason, message) = (text(&event.reason), text(&event.message));
-            if !TELLING.contains(&reason.as_str()) {
+            if !TELLING.contains(&reason.as_str()) || is_old(event) {
                 return;
             }
             let (namespace, kind) = (text(&regarding.namespace), text(&regarding.kind));
@@ -378,6 +381,19 @@ impl Watches {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         }
     }
+}
+
+/// Whether an event was said too long ago to tell why something is not ready now. A list, after a start, has those of
+/// the last hour.
+fn is_old(event: &CoreEvent) -> bool {
+    let observed = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
+    let times = [
+        event.last_timestamp.as_ref().map(|time| time.0),
+        event.event_time.as_ref().map(|time| time.0),
+        observed.map(|time| time.0),
+    ];
+    let newest = times.into_iter().flatten().max();
+    newest.is_some_and(|at| jiff::Timestamp::now().duration_since(at) > WORDS_LAST)
 }
 
 /// The operator may not read what the watch is on.

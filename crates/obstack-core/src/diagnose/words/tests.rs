@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{LONGEST, image, last, quote, scheduler};
+use super::{LONGEST, image, last, quote, quote_endpoint, scheduler};
 
 #[test]
 fn words_become_one_line_of_bounded_length() {
@@ -62,6 +62,7 @@ fn what_is_another_each_time_goes() {
     for (text, shown) in [
         ("read tcp 10.244.0.7:43210->10.96.0.3:9095: reset", "read tcp <ip>-><ip>:9095: reset"),
         ("dial tcp [fd00:10::5]:9095: refused", "dial tcp <ip>:9095: refused"),
+        ("Get \"http://10.244.0.7:8080/ready\": refused", "Get \"http://<ip>:8080/ready\": refused"),
         ("no answer of 10.244.0.7.", "no answer of <ip>"),
         ("at 2026-11-20T10:00:00.123Z and 2026/11/20 10:00:00.5", "at <time> and <time> <time>"),
         ("main.f(0xc000123456, 0x1d)", "main.f(0x…, 0x1d)"),
@@ -77,6 +78,9 @@ fn the_line_that_says_why_it_ended_is_the_last_word() {
         ("first\nsecond\n\n", "second"),
         ("panic: nil\n\ngoroutine 1 [running]:\n/src/error.go:1", "panic: nil"),
         ("flag provided but not defined: -x\nRun with -help", "flag provided but not defined: -x"),
+        ("an error of:\n\n two parts:\n  this\nbye", "an error of: two parts: this"),
+        ("bye:\npanic: nil\n\ngoroutine 1 [running]:\n/src/error.go:1", "panic: nil"),
+        ("an error of:", "an error of:"),
         ("\n \n", ""),
     ] {
         assert_eq!(last(said), line);
@@ -129,7 +133,7 @@ proptest! {
         };
         let text = format!("{before} {text} {after}");
         let said = [text.clone(), format!("level=error err=\"{text}\"\nbye")];
-        for shown in [quote(&said[lines]), last(&said[lines])] {
+        for shown in [quote(&said[lines]), quote_endpoint(&said[lines]), last(&said[lines])] {
             prop_assert!(!shown.contains(hidden.as_str()), "{shown}");
             prop_assert!(shown.chars().count() <= LONGEST);
         }
