@@ -78,6 +78,9 @@ pub struct Test {
     /// Leave out everything that needs the sandbox
     #[arg(long)]
     pub fast: bool,
+    /// Generate ten times as many quotas to compare with the API server: 100, in about a minute
+    #[arg(long, conflicts_with = "fast")]
+    pub long: bool,
     /// Upstream charts for those end-to-end tests that want them
     #[arg(long, value_name = "DIR")]
     pub charts: Option<PathBuf>,

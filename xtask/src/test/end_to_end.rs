@@ -18,6 +18,8 @@ use crate::workspace;
 const TESTS: &str = "end-to-end tests";
 /// Tells the tests where upstream charts are.
 const CHARTS: &str = "OBSTACK_UPSTREAM_CHARTS";
+/// Makes generated tests ten times as long.
+const LONG: &str = "OBSTACK_LONG";
 /// Tells the tests where to keep the table of causes and their seconds.
 const CAUSES: &str = "OBSTACK_CAUSES_TABLE";
 
@@ -62,6 +64,9 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
         let mut command: Command = super::cargo(&["test", "--package", "obstack-operator", "--package"]);
         command.args(args).env("OBSTACK_SANDBOX", &sandbox.dir).envs(sandbox.env());
         command.env(CAUSES, &causes);
+        if options.long {
+            command.env(LONG, "1");
+        }
         let mut alone = command::line(&command);
         if let Some(charts) = &charts {
             command.env(CHARTS, charts);
