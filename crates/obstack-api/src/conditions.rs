@@ -192,8 +192,8 @@ vocabulary! {
             => "Remove limits.cpu from the quota, or give it a scope that leaves these pods out, or set `resourcePolicy.cpuLimits: Allow` with a CPU limit on every component.",
         LimitRangeConflict: "A LimitRange will change or refuse the stack's pods."
             => "Take the rule the message names out of the LimitRange, or change the component's requests or limits to what it allows.",
-        QuotaUnreadable: "The operator may not read quotas."
-            => "Allow the operator `list` and `watch` on resourcequotas and limitranges in this namespace.",
+        QuotaUnreadable: "Whether the stack fits cannot be told: the operator may not read what decides it, or a quota is not counted yet."
+            => "Allow the operator what the message names (`list` and `watch` on resourcequotas and limitranges in this namespace); a new quota is counted within seconds.",
         PolicyKept: "Every container of every live pod keeps to the policy.",
         CPULimitFromLimitRange: "A LimitRange of the namespace puts CPU limits on pods that have none."
             => "Take `default.cpu` (and `max.cpu`) out of the LimitRange the message names; new pods are without it then.",

@@ -189,6 +189,7 @@ pub async fn drill(scene: &Scene<'_>, causes: &[Cause]) -> Vec<String> {
             place: (scene.part, index),
             name: cause.name,
             how: format!("{}{}", cause.inject.how(), simulated),
+            at_once: cause.inject.is_told_at_once(),
             named: named.map(|state| since(injected, state.at)),
             healed: healed.as_ref().map(|state| since(mended, state.at)),
         });

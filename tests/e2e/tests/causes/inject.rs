@@ -66,6 +66,14 @@ impl Injection {
         if let Self::Shown(_) = self { Needs::SimulatedPod } else { Needs::Api }
     }
 
+    /// Whether the API server tells of it at once. Of the rest the operator's own probe or the node controller does.
+    pub fn is_told_at_once(self) -> bool {
+        !matches!(
+            self,
+            Self::ClosedDoor | Self::NoBucket | Self::Shown(Shown::NoStore | Shown::NoBucket | Shown::Node)
+        )
+    }
+
     /// In a few words, for the table.
     pub fn how(self) -> &'static str {
         match self {

@@ -22,6 +22,8 @@ pub struct Row {
     pub name: &'static str,
     /// How it was injected.
     pub how: String,
+    /// The API server tells of it at once.
+    pub at_once: bool,
     /// Until the stack named it; `None` when it did not.
     pub named: Option<Duration>,
     /// Until the stack was ready again; `None` when it was not.
@@ -65,11 +67,18 @@ fn render(rows: &[Row]) -> String {
     for (name, why) in NOT_RUN {
         let _ = writeln!(text, "{name:<24} | not run here: {why}");
     }
-    let mut named: Vec<_> = rows.iter().filter_map(|row| row.named).collect();
-    named.sort_unstable();
-    if let (Some(middle), Some(most)) = (named.get(named.len() / 2), named.last()) {
-        let (middle, most) = (middle.as_secs_f32(), most.as_secs_f32());
-        let _ = writeln!(text, "named: p50 {middle:.1} s, max {most:.1} s over {} causes", named.len());
+    for (at_once, which) in [
+        (true, "that the API server tells of at once"),
+        (false, "that a probe each 2 s or the node controller finds"),
+    ] {
+        let mut named: Vec<_> =
+            rows.iter().filter(|row| row.at_once == at_once).filter_map(|row| row.named).collect();
+        named.sort_unstable();
+        if let (Some(middle), Some(most)) = (named.get(named.len() / 2), named.last()) {
+            let (middle, most) = (middle.as_secs_f32(), most.as_secs_f32());
+            let count = named.len();
+            let _ = writeln!(text, "named: p50 {middle:.1} s, max {most:.1} s over {count} causes {which}");
+        }
     }
     text
 }
