@@ -36,6 +36,17 @@ fn i7_cpu_limits_go_from_every_container() {
 }
 
 #[test]
+fn i13_a_map_without_entries_is_not_owned() {
+    let mut hand = Hand::tempo("");
+    hand.at(0, "/metadata")["annotations"] = json!({});
+    hand.at(1, "/metadata")["annotations"] = json!({"a": "b"});
+    let plan = hand.plan();
+    let annotations = |id: &str| body(&plan, id).pointer("/metadata/annotations").cloned();
+    assert_eq!(annotations(DISTRIBUTOR), None);
+    assert_eq!(annotations(INGESTER), Some(json!({"a": "b"})));
+}
+
+#[test]
 fn i7_memory_limits_stay_on_the_main_container_of_an_ingester_alone() {
     let mut hand = Hand::tempo("");
     for index in 0..2 {

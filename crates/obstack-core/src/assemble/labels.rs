@@ -1,7 +1,7 @@
 //! Labels and ownership on every object.
 
 use obstack_api::labels;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Manifest, object_at};
 use crate::design::Design;
@@ -10,6 +10,12 @@ use crate::design::Design;
 /// ownerless and delete it.
 pub(super) fn set(design: &Design, manifest: &mut Manifest) {
     let metadata = object_at(&mut manifest.body, "metadata");
+    // An empty map is owned as a whole: whoever puts the first entry into it takes it from us, as the controller of
+    // Deployments does with its revision, and that would look like drift.
+    let empty = metadata.get("annotations").and_then(Value::as_object).is_some_and(Map::is_empty);
+    if empty && let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("annotations");
+    }
     let set = object_at(metadata, "labels");
     set[labels::STACK] = json!(design.key.label());
     set[labels::MANAGED_BY] = json!("obstack");
