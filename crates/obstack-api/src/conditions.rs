@@ -22,6 +22,11 @@ macro_rules! vocabulary {
                 match self { $(Self::$variant => stringify!($variant),)+ }
             }
 
+            /// The word of a status; `None` when it is no word of this vocabulary.
+            pub fn named(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text)
+            }
+
             /// What the word means, in one line.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)+ }

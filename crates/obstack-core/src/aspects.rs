@@ -151,9 +151,8 @@ fn said_before(status: &StackStatus, type_: ConditionType) -> Option<Finding> {
     let said = status.conditions.iter().find(|condition| {
         condition.type_ == type_ && condition.observed_generation == status.observed_generation
     })?;
-    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == said.reason)?;
-    let unlooked = matches!(reason, Reason::InvalidSpec | Reason::Suspended | Reason::Terminating);
-    (!unlooked).then(|| Finding { status: said.status, reason, message: said.message.clone() })
+    let unlooked = |reason| matches!(reason, Reason::InvalidSpec | Reason::Suspended | Reason::Terminating);
+    Finding::said(said).filter(|finding| !unlooked(finding.reason))
 }
 
 /// What `RingsHealthy` says: the worst of all pages.

@@ -153,13 +153,7 @@ impl DriftLog {
 pub fn before(status: Option<&StackStatus>) -> Finding {
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let said = conditions.iter().find(|condition| condition.type_ == ConditionType::DriftFree);
-    let reason = said.and_then(|said| Reason::ALL.iter().find(|reason| reason.as_str() == said.reason));
-    match (said, reason) {
-        (Some(said), Some(reason)) => {
-            Finding { status: said.status, reason: *reason, message: said.message.clone() }
-        }
-        _ => undisturbed(),
-    }
+    said.and_then(Finding::said).unwrap_or_else(undisturbed)
 }
 
 fn undisturbed() -> Finding {

@@ -1,6 +1,6 @@
 //! What one condition says.
 
-use obstack_api::{ConditionStatus, Reason};
+use obstack_api::{Condition, ConditionStatus, Reason};
 
 /// What one condition says: whether it holds, why in one word, and why with object, number and fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What a condition of a status says.
+    pub fn said(condition: &Condition) -> Option<Self> {
+        let reason = Reason::named(&condition.reason)?;
+        Some(Self { status: condition.status, reason, message: condition.message.clone() })
+    }
+
     /// It holds.
     pub fn holds(reason: Reason, message: impl Into<String>) -> Self {
         Self { status: ConditionStatus::True, reason, message: message.into() }

@@ -1,8 +1,9 @@
-//! Gathers what was seen of a stack into what is concluded from: pure, over the live view.
+//! Gathers what was seen of a stack, in the live view and by the probes beside the reconcile, into what is concluded
+//! from. It asks nobody.
 
 use std::time::Duration;
 
-use obstack_api::{ObservabilityStack, Reason, StackSpec};
+use obstack_api::{ObservabilityStack, Reason, StackSpec, StackStatus};
 use obstack_core::{
     aspects::{self, Look as Aspect, Seen},
     conclude::{Applied, Aspects, BucketHealth, Fault, Followed},
@@ -67,7 +68,7 @@ pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>)
     let pages = rings::of(valid);
     let rings = if outcome.components.is_empty() { None } else { ctx.rings.look(&valid.key, &pages) };
     let (mut health, applied) = (diagnose::of(&outcome.components, &live, &buckets, now), outcome.applied);
-    let previous = stack.status.clone().unwrap_or_default();
+    let none = StackStatus::default();
     let Seen { aspects, tolerates, quota, policy, violations } = aspects::of(&Aspect {
         stack: valid,
         components: &outcome.components,
@@ -78,7 +79,7 @@ pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>)
         asked: (!ctx.rings.is_off()).then_some(pages.as_slice()),
         rings: rings.as_deref(),
         drift: outcome.drift.as_ref(),
-        previous: &previous,
+        previous: stack.status.as_ref().unwrap_or(&none),
         now,
     });
     if let (Applied::Held(fault), true, Some(asked)) = (&applied, health.is_empty(), asked) {

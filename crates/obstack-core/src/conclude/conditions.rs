@@ -69,9 +69,7 @@ fn unlooked(previous: &StackStatus, reason: Reason, message: &str) -> Vec<Draft>
 
 /// Conditions that nothing new is known of stay as they were seen last.
 fn kept(previous: &StackStatus, types: &[ConditionType]) -> Vec<Draft> {
-    let reason = |text: &str| {
-        Reason::ALL.iter().copied().find(|reason| reason.as_str() == text).unwrap_or(Reason::Pending)
-    };
+    let reason = |text: &str| Reason::named(text).unwrap_or(Reason::Pending);
     types
         .iter()
         .filter_map(|type_| previous.conditions.iter().find(|condition| condition.type_ == *type_))

@@ -55,8 +55,7 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
                 Some(before) => before.status != ConditionStatus::True,
                 None => !BESIDE.contains(&condition.type_),
             };
-        let Some(reason) = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason)
-        else {
+        let Some(reason) = Reason::named(&condition.reason) else {
             continue;
         };
         let calm = matches!(

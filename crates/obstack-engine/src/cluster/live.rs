@@ -60,7 +60,8 @@ struct Inner {
     workloads: HashMap<String, HashMap<ObjectId, WorkloadFacts>>,
     /// By namespace.
     pods: HashMap<String, Vec<KnownPod>>,
-    budgets: HashMap<ObjectId, BudgetFacts>,
+    /// By namespace, as workloads.
+    budgets: HashMap<String, HashMap<ObjectId, BudgetFacts>>,
     room: Room,
     words: Words,
     /// Labels and managers, which many objects share.
@@ -123,7 +124,12 @@ impl Inner {
     }
 
     fn forget_workload(&mut self, id: &ObjectId) {
-        self.budgets.remove(id);
+        if let Some(budgets) = self.budgets.get_mut(&id.namespace) {
+            budgets.remove(id);
+            if budgets.is_empty() {
+                self.budgets.remove(&id.namespace);
+            }
+        }
         if let Some(workloads) = self.workloads.get_mut(&id.namespace) {
             workloads.remove(id);
             if workloads.is_empty() {
@@ -234,7 +240,9 @@ impl LiveView {
 
     /// Takes in a budget's numbers. Returns whether they changed.
     pub fn fold_budget(&self, id: &ObjectId, facts: &BudgetFacts) -> bool {
-        self.write().budgets.insert(id.clone(), facts.clone()).as_ref() != Some(facts)
+        let mut inner = self.write();
+        let budgets = inner.budgets.entry(id.namespace.clone()).or_default();
+        budgets.insert(id.clone(), facts.clone()).as_ref() != Some(facts)
     }
 
     /// Takes in a pod. Returns whether anything that matters changed.
@@ -421,7 +429,7 @@ impl LiveView {
             let subject = ("PersistentVolumeClaim".to_owned(), claim.name.clone());
             claim.said = inner.words.last_of(&key.namespace, &subject);
         }
-        let budgets = inner.budgets.iter().filter(|(id, _)| {
+        let budgets = inner.budgets.get(&key.namespace).into_iter().flatten().filter(|(id, _)| {
             let child = inner.children.get(*id);
             child.is_some_and(|child| !child.deleted && child.stack.as_ref() == label)
         });

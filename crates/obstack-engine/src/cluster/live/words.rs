@@ -67,8 +67,12 @@ impl Words {
 
     /// Forgets what was said of objects of a namespace that fit.
     pub(super) fn forget(&mut self, namespace: &str, fits: impl Fn(&str, &str) -> bool) {
-        if self.said.contains_key(namespace) {
-            self.retain(|ns, (kind, name)| ns != namespace || !fits(kind, name));
+        let Some(all) = self.said.get_mut(namespace) else { return };
+        let before = all.len();
+        all.retain(|(kind, name), _| !fits(kind, name));
+        self.count -= before - all.len();
+        if all.is_empty() {
+            self.said.remove(namespace);
         }
     }
 
