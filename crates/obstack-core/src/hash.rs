@@ -24,6 +24,13 @@ pub fn short(text: &str, length: usize) -> String {
     of_bytes(text.as_bytes()).chars().take(length).collect()
 }
 
+/// A factor about 1 that is always the same for a text, from a range so many thousandths wide: it moves what would
+/// happen at the same moment for many.
+pub fn spread(text: &str, thousandths: u32) -> f64 {
+    let sum = sha256(text.as_bytes()).iter().fold(0_u32, |sum, byte| sum + u32::from(*byte));
+    1.0 - f64::from(thousandths) / 2000.0 + f64::from(sum.checked_rem(thousandths).unwrap_or(0)) / 1000.0
+}
+
 /// sha256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()

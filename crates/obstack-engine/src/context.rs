@@ -16,7 +16,7 @@ use crate::{
     metrics::Metrics,
     plans::Plans,
     probes::Probes,
-    rings::Rings,
+    rings::{Rings, Way},
     roster::Roster,
 };
 
@@ -32,18 +32,7 @@ pub struct Settings {
     /// Longest time that one reconcile may take.
     pub reconcile_deadline: Duration,
     /// How the backends' rings are asked.
-    pub rings: RingsWay,
-}
-
-/// How the backends' rings are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RingsWay {
-    /// Straight at the Services, from inside the cluster.
-    Service,
-    /// Through the API server, which needs the right to `get` services/proxy.
-    Proxy,
-    /// Not at all.
-    Off,
+    pub rings: Way,
 }
 
 /// What every reconcile has at hand.

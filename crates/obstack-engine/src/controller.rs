@@ -19,7 +19,7 @@ use kube::{
     },
 };
 use obstack_api::{ObservabilityStack, Reason, StackStatus};
-use obstack_core::{conclude::Situation, names::StackKey, violation::Violation};
+use obstack_core::{conclude::Situation, hash, names::StackKey, violation::Violation};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -206,11 +206,8 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
 
 /// Doubles with each failure; moved by up to a fifth, stack by stack, so that many do not try again at once.
 fn backoff(key: &StackKey, failures: u32) -> Duration {
-    let spread = obstack_core::hash::sha256(format!("{key}{failures}").as_bytes())
-        .iter()
-        .fold(0_u32, |sum, b| sum + u32::from(*b));
     let wait = BACKOFF.saturating_mul(1 << failures.min(6)).min(BACKOFF_MAX);
-    wait.mul_f64(0.9 + f64::from(spread % 200) / 1000.0)
+    wait.mul_f64(hash::spread(&format!("{key}{failures}"), 200))
 }
 
 async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Duration, ClusterError> {

@@ -15,7 +15,7 @@ use crate::{
         secrets::Secrets,
         watches::{Synced, Watches},
     },
-    context::{ClientHandle, Context, Memory, RingsWay, Settings},
+    context::{ClientHandle, Context, Memory, Settings},
     controller,
     lease::WriteGuard,
     metrics::Metrics,
@@ -97,13 +97,8 @@ pub async fn run(
         () = stop.cancelled() => return Ok(()),
         () = watches.synced.wait() => synced(),
     }
-    let way = match parts.settings.rings {
-        RingsWay::Service => rings::Way::Service,
-        RingsWay::Proxy => rings::Way::Proxy(ClientHandle(parts.client.clone())),
-        RingsWay::Off => rings::Way::Off,
-    };
     let ctx = Context {
-        rings: Arc::new(Rings::new(way, rings::INTERVAL, triggers.clone())),
+        rings: Arc::new(Rings::new(parts.settings.rings.clone(), rings::INTERVAL, triggers.clone())),
         probes: Arc::new(Probes::new(parts.settings.probe_interval, parts.metrics.clone(), triggers)),
         settings: parts.settings,
         cluster,

@@ -9,6 +9,7 @@ use std::{
 use futures::future::join_all;
 use obstack_core::{
     conclude::{BucketHealth, Fault},
+    hash,
     names::StackKey,
     valid::{Bucket, Storage},
 };
@@ -166,10 +167,7 @@ impl Probes {
             0 => self.interval,
             n => FIRST_RETRY.saturating_mul(1 << (n - 1).min(10)).min(self.interval),
         };
-        let spread = obstack_core::hash::sha256(key.label().as_bytes())
-            .iter()
-            .fold(0_u32, |sum, byte| sum + u32::from(*byte));
-        wait.mul_f64(0.95 + f64::from(spread % 100) / 1000.0)
+        wait.mul_f64(hash::spread(&key.label(), 100))
     }
 }
 

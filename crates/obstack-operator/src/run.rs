@@ -6,10 +6,11 @@ use kube::{Client, Resource};
 use obstack_api::ObservabilityStack;
 use obstack_engine::{
     client::{self, ClientError, ClientSettings},
-    context::Settings,
+    context::{ClientHandle, Settings},
     lease::{Elector, LeaseConfig, LeaseError, WriteGuard},
     metrics::Metrics,
     operate::{self, OperateError, Parts},
+    rings::Way,
 };
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -192,6 +193,11 @@ async fn lead(context: Context, stop: &CancellationToken) -> Result<(), RunError
 
 fn parts(context: Context) -> Parts {
     let RunArgs { cluster, charts, pace, .. } = context.args.as_ref().clone();
+    let rings = match pace.rings {
+        RingsWay::Service => Way::Service,
+        RingsWay::Proxy => Way::Proxy(ClientHandle(context.client.clone())),
+        RingsWay::Off => Way::Off,
+    };
     Parts {
         client: context.client,
         metrics: context.metrics,
@@ -204,11 +210,7 @@ fn parts(context: Context) -> Parts {
             },
             probe_interval: pace.probe_interval,
             reconcile_deadline: pace.reconcile_deadline,
-            rings: match pace.rings {
-                RingsWay::Service => obstack_engine::context::RingsWay::Service,
-                RingsWay::Proxy => obstack_engine::context::RingsWay::Proxy,
-                RingsWay::Off => obstack_engine::context::RingsWay::Off,
-            },
+            rings,
         },
         helm: charts.helm,
         bundled_charts: charts.bundled_charts,

@@ -10,6 +10,7 @@ use std::{
 
 use futures::future::join_all;
 use obstack_core::{
+    hash,
     names::StackKey,
     rings::{RingHealth, RingToAsk, Verdict, Why},
 };
@@ -120,10 +121,7 @@ impl Rings {
 
     /// The interval, moved by up to a tenth so that many stacks are not asked at once.
     fn wait(&self, key: &StackKey) -> Duration {
-        let spread = obstack_core::hash::sha256(key.label().as_bytes())
-            .iter()
-            .fold(0_u32, |sum, byte| sum + u32::from(*byte));
-        self.interval.mul_f64(0.95 + f64::from(spread % 100) / 1000.0)
+        self.interval.mul_f64(hash::spread(&key.label(), 100))
     }
 }
 
