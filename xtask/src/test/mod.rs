@@ -4,7 +4,10 @@ mod deny;
 mod end_to_end;
 mod steps;
 
+use std::path::PathBuf;
 use std::process::Command;
+
+use obstack_sandbox::Progress;
 
 use crate::args::Test;
 use crate::error::Error;
@@ -44,40 +47,34 @@ fn cargo(args: &[&str]) -> Command {
 /// The pages of a real Mimir, which is built from its Go module once.
 fn real_mimir(steps: &mut Steps) -> Result<(), Error> {
     let name = "rings of a real Mimir";
-    let mimir = {
-        let show = Show::new("mimir");
-        obstack_sandbox::mimir(&mut |progress| show.sandbox(progress))
+    let Some(mimir) = tool(steps, name, "mimir", obstack_sandbox::mimir)? else { return Ok(()) };
+    // With the operator selected too, dependencies are built with its features, which are there already.
+    let mut test = cargo(&["test", "--package", "obstack-operator", "--package", "obstack-engine"]);
+    test.args(["--test", "rings_real_mimir"]).env("OBSTACK_MIMIR", mimir);
+    steps.run(name, test).map(drop)
+}
+
+/// A tool of the sandbox, found or built; `None` when there is none, which fails the step that needs it.
+fn tool(
+    steps: &mut Steps,
+    step: &str,
+    shown: &str,
+    find: fn(&mut dyn FnMut(Progress)) -> Result<PathBuf, obstack_sandbox::Error>,
+) -> Result<Option<PathBuf>, Error> {
+    let found = {
+        let show = Show::new(shown);
+        find(&mut |progress| show.sandbox(progress))
     };
     interrupt::check()?;
-    match mimir {
-        Ok(mimir) => {
-            // With the operator selected too, dependencies are built with its features, which are there already.
-            let args = ["test", "--package", "obstack-operator", "--package", "obstack-engine"];
-            let mut test = cargo(&args);
-            test.args(["--test", "rings_real_mimir"]).env("OBSTACK_MIMIR", mimir);
-            steps.run(name, test).map(drop)
-        }
-        Err(error) => {
-            steps.failed(name, &error.to_string());
-            Ok(())
-        }
+    if let Err(error) = &found {
+        steps.failed(step, &error.to_string());
     }
+    Ok(found.ok())
 }
 
 fn lint_charts(steps: &mut Steps) -> Result<(), Error> {
     let name = "helm lint of the bundled charts";
-    let helm = {
-        let show = Show::new("helm");
-        obstack_sandbox::helm(&mut |progress| show.sandbox(progress))
-    };
-    interrupt::check()?;
-    let helm = match helm {
-        Ok(helm) => helm,
-        Err(error) => {
-            steps.failed(name, &error.to_string());
-            return Ok(());
-        }
-    };
+    let Some(helm) = tool(steps, name, "helm", obstack_sandbox::helm)? else { return Ok(()) };
     let mut lint = Command::new(helm);
     lint.current_dir(workspace::root()).args(["lint", "--strict"]);
     for chart in ["tempo", "tempo-distributed", "mimir-distributed"] {
