@@ -26,6 +26,8 @@ pub enum Task {
     /// A control plane on this machine, without Docker
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// Writes the operator's image as an OCI archive, without Docker
+    Image(Image),
     /// Writes the files that are made from the code
     Codegen {
         /// Change nothing and fail when a file is not what the code makes
@@ -41,7 +43,7 @@ pub struct Demo {
     #[arg(long)]
     pub keep: bool,
     /// Use the cluster of this kubectl context and not a sandbox; needs --s3-endpoint
-    #[arg(long, value_name = "NAME", requires = "s3_endpoint", conflicts_with = "weed")]
+    #[arg(long, value_name = "NAME", requires = "s3_endpoint", conflicts_with_all = ["weed", "pods", "binary"])]
     pub context: Option<String>,
     /// With --context: an S3 server that this machine and the pods reach; keys in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`
     #[arg(long, value_name = "URL", requires = "context")]
@@ -75,9 +77,15 @@ pub enum Quota {
 /// Options of `test`.
 #[derive(Debug, ClapArgs)]
 pub struct Test {
-    /// Leave out everything that needs the sandbox
+    /// Leave out everything that needs a sandbox
     #[arg(long)]
     pub fast: bool,
+    /// Run nothing but the tests on real pods, which otherwise come last where this is root
+    #[arg(long, conflicts_with_all = ["fast", "long"])]
+    pub real: bool,
+    /// For the tests on real pods: a static binary for a backend, such as tempo=./tempo; may be repeated
+    #[arg(long, value_name = "NAME=PATH", value_parser = binary)]
+    pub binary: Vec<(String, PathBuf)>,
     /// Generate ten times as many quotas to compare with the API server: 100, in about a minute
     #[arg(long, conflicts_with = "fast")]
     pub long: bool,
@@ -87,6 +95,20 @@ pub struct Test {
     /// A `SeaweedFS` binary for S3; without it the one on PATH, else versitygw
     #[arg(long, value_name = "PATH")]
     pub weed: Option<PathBuf>,
+}
+
+/// Options of `image`.
+#[derive(Debug, ClapArgs)]
+pub struct Image {
+    /// The archive
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The image's name in it
+    #[arg(long, value_name = "NAME:TAG", default_value = crate::image::NAME)]
+    pub name: String,
+    /// Upstream charts to put into it, as NAME-VERSION.tgz or unpacked NAME-VERSION/; nothing is pulled then
+    #[arg(long, value_name = "DIR")]
+    pub charts: Option<PathBuf>,
 }
 
 /// What to do with a sandbox.
@@ -137,6 +159,9 @@ pub struct SandboxOptions {
     /// What happens inside of pods
     #[arg(long, value_enum, default_value_t = Pods::Simulated)]
     pub pods: Pods,
+    /// With --pods real: a static binary for a backend, such as tempo=./tempo; may be repeated
+    #[arg(long, value_name = "NAME=PATH", value_parser = binary)]
+    pub binary: Vec<(String, PathBuf)>,
 }
 
 /// What happens inside of pods.
@@ -144,7 +169,7 @@ pub struct SandboxOptions {
 pub enum Pods {
     /// Nothing: they become ready without running
     Simulated,
-    /// Their containers run; not available yet
+    /// Their containers run, where an image can be had; needs root
     Real,
 }
 
@@ -164,7 +189,17 @@ impl SandboxOptions {
             Pods::Simulated => obstack_sandbox::Pods::Simulated,
             Pods::Real => obstack_sandbox::Pods::Real,
         };
-        obstack_sandbox::Options { weed: self.weed.clone(), pods, ..obstack_sandbox::Options::new(dir) }
+        let binaries = self.binary.iter().cloned().collect();
+        let weed = self.weed.clone();
+        obstack_sandbox::Options { weed, pods, binaries, ..obstack_sandbox::Options::new(dir) }
+    }
+}
+
+/// `tempo=./tempo`.
+fn binary(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.into(), path.into())),
+        _ => Err("write it as NAME=PATH".into()),
     }
 }
 

@@ -9,6 +9,7 @@ mod advisories;
 mod api;
 mod charts;
 mod conditions;
+mod dashboards;
 mod entries;
 #[cfg(test)]
 mod links;
@@ -47,6 +48,7 @@ fn own() -> Result<Vec<(PathBuf, String)>, Error> {
         ("api", api::page()),
         ("charts", charts::page()),
         ("conditions", conditions::page()),
+        ("dashboards", dashboards::page()?),
     ];
     let mut files: Vec<_> = pages.into_iter().map(|(page, text)| (reference(page), text)).collect();
     files.push(crd()?);

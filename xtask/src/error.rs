@@ -70,6 +70,12 @@ pub enum Error {
         /// What it is for.
         why: &'static str,
     },
+    /// Flags that have no meaning for pods that run.
+    #[error("{flags} are for simulated pods; leave them out with --pods real")]
+    OnlySimulated {
+        /// The flags.
+        flags: &'static str,
+    },
     /// The operator ended while it should run.
     #[error("the operator ended on its own ({status}); the end of its log:\n{tail}")]
     OperatorDied {

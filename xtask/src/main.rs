@@ -1,4 +1,4 @@
-//! The commands of this repository: `cargo xtask demo`, `test`, `bench`, `sandbox` and `codegen`.
+//! The commands of this repository: `cargo xtask demo`, `test`, `bench`, `sandbox`, `image` and `codegen`.
 
 mod args;
 mod bench;
@@ -6,6 +6,8 @@ mod codegen;
 mod command;
 mod demo;
 mod error;
+mod image;
+mod install;
 mod interrupt;
 mod sandbox;
 mod show;
@@ -43,6 +45,7 @@ fn run(task: &Task) -> Result<bool, Error> {
         Task::Test(options) => test::run(options),
         Task::Bench(options) => bench::run(options).map(|()| true),
         Task::Sandbox(task) => sandbox::run(task).map(|()| true),
+        Task::Image(options) => image::run(options).map(|()| true),
         Task::Codegen { check } => codegen::run(*check).map(|()| true),
     }
 }

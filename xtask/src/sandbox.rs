@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use obstack_sandbox::Status;
+use obstack_sandbox::{Backend, Status};
 use serde_json::json;
 
 use crate::args::{Output, Place, Sandbox};
@@ -20,7 +20,7 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
             println!("kubeconfig: {}", sandbox.kubeconfig.display());
             let option =
                 place.dir.as_ref().map(|dir| format!(" --dir {}", dir.display())).unwrap_or_default();
-            println!("Pods are simulated: they become ready, and no container runs.");
+            println!("{}", pods(&sandbox.backends));
             println!("\neval \"$(cargo xtask sandbox env{option})\"\ncargo xtask sandbox down{option}");
         }
         Sandbox::Down(place) => {
@@ -85,7 +85,19 @@ fn as_table(status: &Status) -> String {
         [part.name.clone(), pid, alive.into(), port, part.version.clone(), log]
     });
     let rows: Vec<[String; 6]> = std::iter::once(titles).chain(rows).collect();
-    format!("{head}\n{}", demo::table::align(&rows).join("\n"))
+    format!("{head}\n{}\n{}", demo::table::align(&rows).join("\n"), pods(&status.backends))
+}
+
+/// What is real in it, backend by backend.
+pub fn pods(backends: &[Backend]) -> String {
+    if backends.is_empty() {
+        return "Pods are simulated: they become ready, and no container runs.".into();
+    }
+    let lines = backends.iter().map(|backend| {
+        let images = backend.images.join(", ");
+        format!("  {}: {}{}{images}", backend.name, backend.how, if images.is_empty() { "" } else { " as " })
+    });
+    std::iter::once("Pods run. Of the backends:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn as_json(status: &Status) -> String {
@@ -106,6 +118,15 @@ fn as_json(status: &Status) -> String {
         let tool = |tool: &obstack_sandbox::Tool| json!({"name": tool.name, "version": tool.version, "path": tool.path});
         tools.all().map(tool)
     });
-    let all = json!({"dir": status.dir, "running": status.running, "parts": parts, "s3": s3, "tools": tools});
+    let backends: Vec<_> = status
+        .backends
+        .iter()
+        .map(
+            |backend| json!({"name": backend.name, "images": backend.images, "how": backend.how.to_string()}),
+        )
+        .collect();
+    let all = json!({
+        "dir": status.dir, "running": status.running, "parts": parts, "s3": s3, "tools": tools, "backends": backends,
+    });
     format!("{all:#}")
 }

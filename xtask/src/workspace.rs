@@ -1,6 +1,6 @@
 //! Where the repository is, and what is built from it.
 
-use std::env;
+use std::env::{self, consts::ARCH};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,12 +30,31 @@ pub fn build_operator(release: bool) -> Result<PathBuf, Error> {
 
 /// Builds packages together, with cargo's own progress on stderr, and returns their binaries.
 pub fn build<const N: usize>(packages: [&str; N], release: bool) -> Result<[PathBuf; N], Error> {
+    build_with(packages, |build| {
+        if release {
+            build.arg("--release");
+        }
+    })
+}
+
+/// Builds packages together into static binaries, which need no file of the system that they run on. From glibc 2.34 on
+/// that holds for looking up names, too.
+pub fn build_static<const N: usize>(packages: [&str; N], profile: &str) -> Result<[PathBuf; N], Error> {
+    build_with(packages, |build| {
+        // With a target of its own the flag holds for neither build scripts nor what lies in target/debug.
+        build.args(["--profile", profile, "--target", &format!("{ARCH}-unknown-linux-gnu")]);
+        build.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    })
+}
+
+fn build_with<const N: usize>(
+    packages: [&str; N],
+    how: impl FnOnce(&mut Command),
+) -> Result<[PathBuf; N], Error> {
     interrupt::check()?;
     let mut build = cargo();
     build.arg("build").args(packages.iter().flat_map(|package| ["--package", package]));
-    if release {
-        build.arg("--release");
-    }
+    how(&mut build);
     let failed = || Error::Build { command: command::line(&build) };
     let output = build_messages(&build)?;
     interrupt::check()?;
@@ -55,6 +74,7 @@ fn build_messages(build: &Command) -> Result<std::process::Output, Error> {
     let mut build_and_tell = cargo();
     build_and_tell
         .args(build.get_args())
+        .envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

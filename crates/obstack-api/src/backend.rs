@@ -27,8 +27,12 @@ pub struct Traces {
     /// Bucket names that differ from the computed ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<TracesBuckets>,
+    /// Metrics that Tempo makes from traces and writes to this stack's Mimir. When silent it makes them where the stack
+    /// publishes dashboards, which need them, and keeps metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_generator: Option<MetricsGenerator>,
     /// Components by name: `singleBinary` for Monolithic; `distributor`, `ingester`, `querier`, `queryFrontend`,
-    /// `compactor` for Distributed. `storeGateway` is answered in the status: Tempo has none.
+    /// `compactor`, `metricsGenerator` for Distributed. `storeGateway` is answered in the status: Tempo has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
     /// Which chart renders the objects.
@@ -51,6 +55,28 @@ pub enum TracesMode {
     Monolithic,
     /// One workload a component.
     Distributed,
+}
+
+/// Metrics that Tempo makes from traces. It needs `spec.metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsGenerator {
+    /// Whether it runs. It does when silent; `false` keeps it off where dashboards would switch it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Which metrics. Both when silent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub processors: Vec<MetricsProcessor>,
+}
+
+/// A kind of metrics that Tempo makes from traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum MetricsProcessor {
+    /// Calls between services (`traces_service_graph_*`): Grafana's service map.
+    ServiceGraphs,
+    /// Rate, errors and duration of spans (`traces_spanmetrics_*`).
+    SpanMetrics,
 }
 
 /// Bucket names of traces that differ from the computed ones.

@@ -55,10 +55,11 @@ vocabulary! {
         StorageReady: "Every bucket exists and takes, returns and deletes an object.",
         PlanApplied: "The rendered objects are the live objects.",
         WorkloadsReady: "Every component is at its newest revision with all its pods ready.",
-        DatasourcesReady: "The datasources are where Grafana's sidecar finds them.",
+        DatasourcesReady: "The datasources and dashboards are where Grafana's sidecar or the grafana-operator finds them.",
         QuotaSatisfied: "What the stack needs fits into every quota of its namespace.",
         PolicyCompliant: "Every container of every live pod keeps to the resource policy.",
         RingsHealthy: "Every member of the backends' own rings is active.",
+        DataPathVerified: "What was written last through the stack's own doors came back by query, and blocks are in the buckets.",
         DisruptionProtected: "A drain takes one pod of a component at a time, and none of a component that has none to spare.",
         FaultTolerant: "Every component goes on with one of its pods lost.",
         DriftFree: "Nobody else changed an object of the stack within the last ten minutes.",
@@ -188,8 +189,18 @@ vocabulary! {
             => "Bring the ingesters the message names back. A replication factor of 3 with three ingesters survives one.",
         RingsActive: "Every ring member is active.",
         RingsUnknown: "The rings could not be asked."
-            => "Let the operator reach the backends' Services, or allow it `get` on `services/proxy` and set `--rings proxy`.",
+            => "Let the operator reach the backends' Services, or allow it `get` on `services/proxy` and set `--reach proxy`.",
         NoRings: "No component of this stack has a ring.",
+        Verified: "What the canary wrote last came back by query, and blocks are in the buckets or none is due yet.",
+        NotYetRun: "The canary has not passed yet: the stack is not up, or nobody could reach its doors.",
+        WriteFailed: "What the canary writes is not accepted at the door that applications use."
+            => "Read the message: it names the door and the backend's own words. Applications are refused in the same way.",
+        ReadBackTimeout: "What the canary wrote was accepted and does not come back by query."
+            => "Look at the queriers and the query-frontend of the backend the message names: their logs, their memory, their connection to the ingesters.",
+        ObjectNotSeen: "Writes are accepted and can be queried, but nothing reaches the bucket: the only copy is on the ingesters' volumes."
+            => "Is the object store up, and do the pods' keys still work? Read the message and the ingesters' logs. Do not delete ingesters or their claims meanwhile.",
+        DataPathBroken: "Every pod is ready, and yet telemetry is not taken, not found or not kept; see the condition `DataPathVerified`."
+            => "Read the condition `DataPathVerified`.",
         QuotaFits: "What does not run yet fits into every quota.",
         InsufficientQuota: "A ResourceQuota has too little left for what does not run yet."
             => "Ask for the quota that `status.quota.suggestedHard` names, or lower the requests.",
@@ -240,12 +251,14 @@ vocabulary! {
             => "Move to a version of the catalog that is supported.",
         UntestedVersion: "A chart version was not tested with this operator."
             => "Use a version of the catalog, or test the stack's data path yourself.",
-        DatasourcesNotReady: "The datasources are not in place; see the condition `DatasourcesReady`."
+        DatasourcesNotReady: "The datasources or dashboards are not in place; see the condition `DatasourcesReady`."
             => "Read the condition `DatasourcesReady`.",
-        NamespaceMissing: "The namespace for the datasources does not exist."
-            => "Create the namespace the message names, or change `grafana.datasources.namespace`.",
-        DatasourcesProvisioned: "The datasources are where Grafana's sidecar finds them.",
-        NoDatasources: "spec.grafana.datasources asks for none.",
+        NamespaceMissing: "The namespace for the datasources or the dashboards does not exist."
+            => "Create the namespace the message names, or change `grafana.datasources.namespace` or `grafana.dashboards.namespace`.",
+        GrafanaOperatorMissing: "The cluster does not serve the grafana-operator's API."
+            => "Install the grafana-operator, or choose a sidecar as `provider` in `spec.grafana`.",
+        DatasourcesProvisioned: "The datasources and dashboards are where Grafana's sidecar or the grafana-operator finds them.",
+        NoDatasources: "spec.grafana asks for no datasources and no dashboards.",
         NothingToProtect: "No component has more than one replica.",
         Protected: "Every component with more than one replica has a budget.",
         Disabled: "spec.disruption.podDisruptionBudgets is Disabled.",

@@ -8,6 +8,8 @@ pub const COMPONENT: &str = "obstack.dev/component";
 pub const INVENTORY: &str = "obstack.dev/inventory";
 /// On pods: a keyed hash of the object store's credentials, so that a rotation rolls them.
 pub const CREDENTIALS_HASH: &str = "obstack.dev/credentials-hash";
+/// On the pods of a collector: a hash of their configuration, so that a change of it rolls them.
+pub const CONFIG_HASH: &str = "obstack.dev/config-hash";
 /// On the stack: held while an object of it lives outside its namespace.
 pub const FINALIZER: &str = "obstack.dev/cleanup";
 /// Field manager of every object that the operator applies. It never changes: another name would strand fields.

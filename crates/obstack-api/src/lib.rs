@@ -3,7 +3,9 @@
 //! Nothing here talks to a cluster. [`schema::crd`] is the `CustomResourceDefinition` as it is installed.
 
 mod backend;
+mod canary;
 mod changes;
+mod collectors;
 mod component;
 mod conditions;
 mod grafana;
@@ -18,7 +20,9 @@ mod status;
 mod storage;
 
 pub use backend::*;
+pub use canary::*;
 pub use changes::*;
+pub use collectors::*;
 pub use component::*;
 pub use conditions::*;
 pub use grafana::*;

@@ -15,8 +15,16 @@ pub struct Rule {
 }
 
 /// Components that `traces.components` knows. `storeGateway` is known so that the status can answer it.
-pub const TRACES_COMPONENTS: &[&str] =
-    &["singleBinary", "distributor", "ingester", "querier", "queryFrontend", "compactor", "storeGateway"];
+pub const TRACES_COMPONENTS: &[&str] = &[
+    "singleBinary",
+    "distributor",
+    "ingester",
+    "querier",
+    "queryFrontend",
+    "compactor",
+    "metricsGenerator",
+    "storeGateway",
+];
 
 /// Components that `metrics.components` knows.
 pub const METRICS_COMPONENTS: &[&str] = &[
@@ -91,6 +99,21 @@ pub const RULES: &[Rule] = &[
         message: "removing metrics needs deletionPolicy DeleteWorkloads",
     },
     Rule {
+        at: &["spec"],
+        rule: "!has(self.traces) || !has(self.traces.metricsGenerator) || has(self.metrics) || (has(self.traces.metricsGenerator.enabled) && !self.traces.metricsGenerator.enabled)",
+        message: "traces.metricsGenerator writes to the stack's Mimir: set metrics, or metricsGenerator.enabled: false",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "!has(self.canary) || !has(self.canary.signals) || self.canary.signals.all(s, s == 'Traces' ? has(self.traces) : has(self.metrics))",
+        message: "canary.signals names a signal that the stack does not keep: set traces or metrics, or take it out",
+    },
+    Rule {
+        at: &["spec", "canary", "interval"],
+        rule: "duration(self) >= duration('15s') && duration(self) <= duration('1h')",
+        message: "canary.interval must be 15s to 1h",
+    },
+    Rule {
         at: &["spec", "environment"],
         rule: "self == oldSelf",
         message: "environment is immutable: bucket names and datasource names derive from it",
@@ -132,8 +155,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         at: &["spec", "traces", "components"],
-        rule: "self.all(k, k in ['singleBinary', 'distributor', 'ingester', 'querier', 'queryFrontend', 'compactor', 'storeGateway'])",
-        message: "unknown component; allowed: singleBinary, distributor, ingester, querier, queryFrontend, compactor, storeGateway",
+        rule: "self.all(k, k in ['singleBinary', 'distributor', 'ingester', 'querier', 'queryFrontend', 'compactor', 'metricsGenerator', 'storeGateway'])",
+        message: "unknown component; allowed: singleBinary, distributor, ingester, querier, queryFrontend, compactor, metricsGenerator, storeGateway",
     },
     Rule {
         at: &["spec", "metrics", "components"],
@@ -161,9 +184,74 @@ pub const RULES: &[Rule] = &[
         message: "a bucket name is immutable: the old bucket holds the data",
     },
     Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.cpuLimits == 'Allow' || !has(self.collectors) || !has(self.collectors.alloy) || !has(self.collectors.alloy.components) || self.collectors.alloy.components.all(k, !has(self.collectors.alloy.components[k].resources) || !has(self.collectors.alloy.components[k].resources.limits) || !has(self.collectors.alloy.components[k].resources.limits.cpu))",
+        message: "collectors: CPU limits are forbidden by resourcePolicy.cpuLimits; remove resources.limits.cpu",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "self.resourcePolicy.memoryLimits == 'Any' || !has(self.collectors) || !has(self.collectors.alloy) || !has(self.collectors.alloy.components) || self.collectors.alloy.components.all(k, !has(self.collectors.alloy.components[k].resources) || !has(self.collectors.alloy.components[k].resources.limits) || !has(self.collectors.alloy.components[k].resources.limits.memory))",
+        message: "collectors: Alloy holds no data and has no memory limit; remove resources.limits.memory",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "!has(self.collectors) || !has(self.collectors.alloy) || !has(self.collectors.alloy.otlp) || !has(self.collectors.alloy.otlp.signals) || !('Traces' in self.collectors.alloy.otlp.signals) || has(self.traces)",
+        message: "collectors.alloy.otlp.signals has Traces, but the stack has no traces; add traces, or remove the signal",
+    },
+    Rule {
+        at: &["spec"],
+        rule: "!has(self.collectors) || !has(self.collectors.alloy) || !has(self.collectors.alloy.otlp) || !has(self.collectors.alloy.otlp.signals) || !('Metrics' in self.collectors.alloy.otlp.signals) || has(self.metrics)",
+        message: "collectors.alloy.otlp.signals has Metrics, but the stack has no metrics; add metrics, or remove the signal",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy"],
+        rule: "self.mode == 'Managed' || (!has(self.kind) && !has(self.components) && !has(self.chart))",
+        message: "kind, components and chart belong to mode Managed: with ConfigMapOnly the operator runs no Alloy",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy"],
+        rule: "!has(self.kind) || self.kind != 'DaemonSet' || !has(self.components) || self.components.all(k, !has(self.components[k].replicas))",
+        message: "a DaemonSet runs one pod a node; remove components.alloy.replicas, or set kind: Deployment",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy"],
+        rule: "self.mode != 'Managed' || !has(self.otlp) || ((!has(self.otlp.grpcPort) || self.otlp.grpcPort != 12345) && (!has(self.otlp.httpPort) || self.otlp.httpPort != 12345))",
+        message: "port 12345 is Alloy's own, for its page and its metrics; use another",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy", "components"],
+        rule: "self.all(k, k == 'alloy')",
+        message: "unknown component; allowed: alloy",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy", "components"],
+        rule: "self.all(k, !has(self[k].storage))",
+        message: "Alloy keeps no data; remove storage",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy", "otlp"],
+        rule: "(has(self.grpcPort) ? self.grpcPort : 4317) != (has(self.httpPort) ? self.httpPort : 4318)",
+        message: "grpcPort and httpPort must differ",
+    },
+    Rule {
+        at: &["spec", "collectors", "alloy", "otlp"],
+        rule: "!has(self.signals) || !('Logs' in self.signals)",
+        message: "Logs is not taken by OTLP: a stack keeps no logs, and they go on by the way from the containers' output; remove it",
+    },
+    Rule {
         at: &["spec", "grafana", "datasources"],
         rule: "!has(self.nameFormat) || self.nameFormat.contains('{env}')",
         message: "nameFormat must contain {env}, or two environments get the same datasource",
+    },
+    Rule {
+        at: &["spec", "grafana", "datasources"],
+        rule: "self.provider == 'GrafanaOperator' ? has(self.instanceSelector) && !has(self.sidecarLabel) : !has(self.instanceSelector)",
+        message: "datasources: provider GrafanaOperator needs instanceSelector and takes no sidecarLabel; no other provider takes an instanceSelector",
+    },
+    Rule {
+        at: &["spec", "grafana", "dashboards"],
+        rule: "self.provider == 'GrafanaOperator' ? has(self.instanceSelector) && !has(self.sidecarLabel) : !has(self.instanceSelector)",
+        message: "dashboards: provider GrafanaOperator needs instanceSelector and takes no sidecarLabel; no other provider takes an instanceSelector",
     },
 ];
 

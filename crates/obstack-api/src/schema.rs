@@ -12,6 +12,13 @@ use crate::{
 /// Most components a backend can name; the API server bounds the cost of the rules by it.
 const MAX_COMPONENTS: u32 = 16;
 
+/// Every map of components.
+const COMPONENTS: &[&[&str]] = &[
+    &["spec", "traces", "components"],
+    &["spec", "metrics", "components"],
+    &["spec", "collectors", "alloy", "components"],
+];
+
 /// The `CustomResourceDefinition` of [`ObservabilityStack`], ready to be installed.
 pub fn crd() -> Value {
     let mut crd = serde_json::to_value(ObservabilityStack::crd()).unwrap_or_default();
@@ -37,6 +44,14 @@ pub(crate) fn tolerations(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Labels that select something. Without any, they would select all.
+pub(crate) fn instance_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "minProperties": 1, "maxProperties": 8,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
 /// Operations of a JSON patch (RFC 6902).
 pub(crate) fn patch_operations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -58,18 +73,20 @@ fn complete(root: &mut Value) {
     for rule in RULES {
         add_rule(root, rule.at, rule);
     }
-    for backend in ["traces", "metrics"] {
-        let components = ["spec", backend, "components"];
-        if let Some(map) = node_mut(root, &components) {
+    for components in COMPONENTS {
+        if let Some(map) = node_mut(root, components) {
             map["maxProperties"] = json!(MAX_COMPONENTS);
         }
-        for rule in COMPONENT_RULES {
-            let at: Vec<&str> =
-                components.iter().copied().chain(["*"]).chain(rule.at.iter().copied()).collect();
-            add_rule(root, &at, rule);
-        }
-        if let Some(selector) = node_mut(root, &["spec", backend, "components", "*", "nodeSelector"]) {
+        let selector: Vec<&str> = components.iter().copied().chain(["*", "nodeSelector"]).collect();
+        if let Some(selector) = node_mut(root, &selector) {
             selector["maxProperties"] = json!(16);
+        }
+    }
+    for backend in ["traces", "metrics"] {
+        for rule in COMPONENT_RULES {
+            let at = ["spec", backend, "components", "*"];
+            let at: Vec<&str> = at.iter().chain(rule.at).copied().collect();
+            add_rule(root, &at, rule);
         }
     }
     for (list, key) in [
@@ -144,6 +161,7 @@ fn printer_columns() -> Value {
         column("Ready", ".status.conditions[?(@.type=='Ready')].status", "string", 0),
         column("Reason", ".status.conditions[?(@.type=='Ready')].reason", "string", 0),
         column("Components", ".status.summary.componentsReady", "string", 0),
+        column("DataPath", ".status.conditions[?(@.type=='DataPathVerified')].status", "string", 0),
         column("Age", ".metadata.creationTimestamp", "date", 0),
         column("CPU", ".status.requests.cpu", "string", 1),
         column("Memory", ".status.requests.memory", "string", 1),

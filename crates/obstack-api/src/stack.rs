@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Changes, Grafana, Metrics, ObjectStorage, Quota, StackStatus, Traces};
+use crate::{Canary, Changes, Collectors, Grafana, Metrics, ObjectStorage, Quota, StackStatus, Traces};
 
 /// One environment's telemetry backends: buckets, workloads, disruption budgets and datasources.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -48,12 +48,18 @@ pub struct StackSpec {
     /// Which changes wait for a person.
     #[serde(default)]
     pub changes: Changes,
+    /// Whether telemetry is written and read back to prove that the stack takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Traces, kept by Grafana Tempo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<Traces>,
     /// Metrics, kept by Grafana Mimir.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// What brings telemetry into this stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collectors: Option<Collectors>,
     /// What Grafana gets to know of this stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grafana: Option<Grafana>,

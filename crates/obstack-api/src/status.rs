@@ -216,6 +216,12 @@ pub struct Endpoints {
     /// Mimir's Prometheus query API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_query: Option<String>,
+    /// OTLP over gRPC, `host:port`, for every signal that the stack's own Alloy takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collector_otlp_grpc: Option<String>,
+    /// OTLP over HTTP, for every signal that the stack's own Alloy takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collector_otlp_http: Option<String>,
 }
 
 /// A chart that was rendered.

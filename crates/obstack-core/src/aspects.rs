@@ -80,7 +80,7 @@ pub fn of(look: &Look<'_>) -> Seen {
     let protection = resilience::protection(stack.budgets, look.components, look.live, look.applied);
     let mut aspects = Aspects::from([
         (ConditionType::DisruptionProtected, protection),
-        (ConditionType::Supported, catalog::supported(&stack.backends, look.now)),
+        (ConditionType::Supported, catalog::supported(stack, look.now)),
         (ConditionType::DriftFree, look.drift.cloned().unwrap_or_else(|| drift::before(Some(look.previous)))),
     ]);
     // Of pods that nobody has begun to make there is nothing to say.
@@ -147,7 +147,7 @@ fn before(status: &StackStatus) -> Option<(Finding, Option<(QuotaStatus, String)
 }
 
 /// What a condition said before, about the same spec. What nobody looked at is no word.
-fn said_before(status: &StackStatus, type_: ConditionType) -> Option<Finding> {
+pub fn said_before(status: &StackStatus, type_: ConditionType) -> Option<Finding> {
     let said = status.conditions.iter().find(|condition| {
         condition.type_ == type_ && condition.observed_generation == status.observed_generation
     })?;

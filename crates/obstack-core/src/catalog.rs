@@ -6,7 +6,7 @@ use std::fmt;
 use obstack_api::{ChartSource, Reason};
 use serde::{Deserialize, Serialize};
 
-use crate::{finding::Finding, valid::ValidBackend};
+use crate::{finding::Finding, valid::ValidStack};
 
 /// Repository of the community's Grafana charts.
 const COMMUNITY: &str = "https://grafana-community.github.io/helm-charts";
@@ -83,6 +83,9 @@ const MIMIR_3_0: Support =
 /// The last minor of Mimir 2, which upstream keeps beside the two newest (endoflife-date/endoflife.date#10964).
 const MIMIR_2_17: Support = Support { line: "Mimir 2.17", patched_to: None };
 
+/// The newest minor of Alloy when this was written; upstream names no dates.
+const ALLOY_1_18: Support = Support { line: "Alloy 1.18", patched_to: None };
+
 /// Every chart of the catalog; of one name the preferred version comes first.
 pub const CATALOG: &[CatalogEntry] = &[
     CatalogEntry {
@@ -130,6 +133,15 @@ pub const CATALOG: &[CatalogEntry] = &[
         oldest_kubernetes: 20,
         support: MIMIR_2_17,
     },
+    CatalogEntry {
+        name: "alloy",
+        version: "1.11.1",
+        app_version: "v1.18.1",
+        repository: GRAFANA,
+        sha256: "cc4cd48a885c070fe8b2929971552852375c11e92d95fc6337d0c3fa277ac575",
+        oldest_kubernetes: 25,
+        support: ALLOY_1_18,
+    },
 ];
 
 /// The entry of a chart version.
@@ -154,8 +166,8 @@ pub fn versions(name: &str) -> String {
 
 /// The condition `Supported`: whether every chart is of the catalog, which is what was tested, and what it runs still
 /// gets patches at second `now` of the Unix epoch.
-pub fn supported(backends: &[ValidBackend], now: i64) -> Finding {
-    let charts: Vec<_> = backends.iter().map(|backend| &backend.chart).collect();
+pub fn supported(stack: &ValidStack, now: i64) -> Finding {
+    let charts: Vec<_> = stack.charts().collect();
     let ended: Vec<_> = charts.iter().filter_map(|chart| support_ended(chart, now)).collect();
     let untested: Vec<_> =
         charts.iter().filter(|chart| chart.entry().is_none()).map(|c| c.untested()).collect();

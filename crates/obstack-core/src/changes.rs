@@ -79,7 +79,7 @@ pub fn releases(design: &Design) -> BTreeMap<String, ReleaseFacts> {
 
 /// Where the values of the charts have it; nobody but the operator sets it. Tempo as one process has none.
 fn replication_factor(release: &Release) -> Option<u64> {
-    let path = match release.backend {
+    let path = match release.backend? {
         Backend::Tempo => "/ingester/config/replication_factor",
         Backend::Mimir => "/mimir/structuredConfig/ingester/ring/replication_factor",
     };

@@ -27,14 +27,14 @@ pub struct Live {
     pub classes: Option<Arc<BTreeMap<String, ClassFacts>>>,
 }
 
-/// What is observed of a Deployment or StatefulSet.
+/// What is observed of a Deployment, StatefulSet or `DaemonSet`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkloadFacts {
     /// Generation of its spec.
     pub generation: i64,
     /// Generation that its controller has seen.
     pub observed_generation: i64,
-    /// Replicas it is told to run.
+    /// Replicas it is told to run; of a `DaemonSet` the nodes that its controller found for it.
     pub replicas: i32,
     /// Pods at the newest revision.
     pub updated: i32,
@@ -42,7 +42,7 @@ pub struct WorkloadFacts {
     pub ready: i32,
     /// Pods that exist.
     pub created: i32,
-    /// Newest revision of a StatefulSet, as its pods' label `controller-revision-hash` has it; empty for a Deployment.
+    /// Newest revision of a StatefulSet, as its pods' label `controller-revision-hash` has it; empty for the others.
     pub revision: String,
     /// Why its controller cannot make pods or claims, in the controller's words.
     pub refusal: Option<String>,

@@ -37,7 +37,16 @@ impl StackKey {
 
     /// Name of a backend's Helm release, which is also the prefix of its objects.
     pub fn release(&self, backend: Backend) -> String {
-        let suffix = format!("-{}", backend.chart_stem());
+        self.release_of(backend.chart_stem())
+    }
+
+    /// Name of Alloy's Helm release, of its objects, and of the `ConfigMap` with its configuration.
+    pub fn alloy(&self) -> String {
+        self.release_of("alloy")
+    }
+
+    fn release_of(&self, stem: &str) -> String {
+        let suffix = format!("-{stem}");
         format!("{}{suffix}", shorten(&self.name, RELEASE_MAX - suffix.len()))
     }
 
@@ -45,6 +54,16 @@ impl StackKey {
     /// namespaces put theirs into Grafana's.
     pub fn datasources(&self) -> String {
         shorten(&format!("{}-{}-datasources", self.namespace, self.name), LABEL_MAX)
+    }
+
+    /// Name of the object that holds the datasource of one backend.
+    pub fn datasource(&self, backend: Backend) -> String {
+        format!("{}-{}-{}", self.namespace, self.name, backend.chart_stem())
+    }
+
+    /// Name of the object that holds a dashboard.
+    pub fn dashboard(&self, slug: &str) -> String {
+        format!("{}-{}-dashboard-{slug}", self.namespace, self.name)
     }
 
     /// Id of the stack's ApplySet (KEP-3659).

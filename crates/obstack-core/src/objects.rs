@@ -21,8 +21,14 @@ pub enum Kind {
     StatefulSet,
     /// `apps/v1`.
     Deployment,
+    /// `apps/v1`.
+    DaemonSet,
     /// `policy/v1`.
     PodDisruptionBudget,
+    /// `grafana.integreatly.org/v1beta1`, of the grafana-operator.
+    GrafanaDatasource,
+    /// `grafana.integreatly.org/v1beta1`, of the grafana-operator.
+    GrafanaDashboard,
 }
 
 impl Kind {
@@ -34,7 +40,10 @@ impl Kind {
         Self::Service,
         Self::StatefulSet,
         Self::Deployment,
+        Self::DaemonSet,
         Self::PodDisruptionBudget,
+        Self::GrafanaDatasource,
+        Self::GrafanaDashboard,
     ];
 
     /// Name of the kind.
@@ -46,7 +55,10 @@ impl Kind {
             Self::Service => "Service",
             Self::StatefulSet => "StatefulSet",
             Self::Deployment => "Deployment",
+            Self::DaemonSet => "DaemonSet",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::GrafanaDatasource => "GrafanaDatasource",
+            Self::GrafanaDashboard => "GrafanaDashboard",
         }
     }
 
@@ -54,8 +66,9 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Self::ServiceAccount | Self::ConfigMap | Self::Secret | Self::Service => "",
-            Self::StatefulSet | Self::Deployment => "apps",
+            Self::StatefulSet | Self::Deployment | Self::DaemonSet => "apps",
             Self::PodDisruptionBudget => "policy",
+            Self::GrafanaDatasource | Self::GrafanaDashboard => "grafana.integreatly.org",
         }
     }
 
@@ -68,30 +81,47 @@ impl Kind {
             Self::Service => "services",
             Self::StatefulSet => "statefulsets",
             Self::Deployment => "deployments",
+            Self::DaemonSet => "daemonsets",
             Self::PodDisruptionBudget => "poddisruptionbudgets",
+            Self::GrafanaDatasource => "grafanadatasources",
+            Self::GrafanaDashboard => "grafanadashboards",
         }
     }
 
-    /// `apiVersion` as it stands in an object. Every kind here is served as `v1`.
+    /// Version of the API.
+    pub fn version(self) -> &'static str {
+        if self.is_optional() { "v1beta1" } else { "v1" }
+    }
+
+    /// `apiVersion` as it stands in an object.
     pub fn api_version(self) -> String {
         match self.group() {
-            "" => "v1".to_owned(),
-            group => format!("{group}/v1"),
+            "" => self.version().to_owned(),
+            group => format!("{group}/{}", self.version()),
         }
+    }
+
+    /// Whether a cluster may not serve it, as it comes with another operator.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Self::GrafanaDatasource | Self::GrafanaDashboard)
     }
 
     /// Whether its pods are what the stack is for.
     pub fn is_workload(self) -> bool {
-        matches!(self, Self::StatefulSet | Self::Deployment)
+        matches!(self, Self::StatefulSet | Self::Deployment | Self::DaemonSet)
     }
 
     /// When it is applied: everything of a lower wave is there first. A workload comes after all it mounts, so
     /// that no pod starts with half of its configuration.
     pub fn wave(self) -> u8 {
         match self {
-            Self::ServiceAccount | Self::ConfigMap | Self::Secret => 0,
+            Self::ServiceAccount
+            | Self::ConfigMap
+            | Self::Secret
+            | Self::GrafanaDatasource
+            | Self::GrafanaDashboard => 0,
             Self::Service => 1,
-            Self::StatefulSet | Self::Deployment => 2,
+            Self::StatefulSet | Self::Deployment | Self::DaemonSet => 2,
             Self::PodDisruptionBudget => 3,
         }
     }
@@ -129,6 +159,15 @@ pub struct ObjectId {
     pub namespace: String,
     /// Name.
     pub name: String,
+}
+
+impl ObjectId {
+    /// The id of an object; `None` for a kind that is never applied, and for one without a namespace or a name.
+    pub fn of(object: &Value) -> Option<Self> {
+        let metadata = object.get("metadata")?;
+        let text = |field: &str| metadata.get(field)?.as_str().map(str::to_owned);
+        Some(Self { kind: Kind::of(object)?, namespace: text("namespace")?, name: text("name")? })
+    }
 }
 
 impl fmt::Display for ObjectId {

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use obstack_api::Reason;
 
+use crate::reach::Silence;
+
 pub use self::{asks::of, judge::read, page::State};
 
 /// A page of a backend to ask, and what is expected on it.
@@ -165,6 +167,18 @@ pub enum Why {
     NotJson,
     /// The answer is JSON, but not the expected page.
     OtherPage,
+}
+
+impl From<Silence> for Why {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::TimedOut => Self::TimedOut,
+            Silence::Unreachable { cause } => Self::Unreachable { cause },
+            Silence::Forbidden => Self::Forbidden,
+            Silence::TooLarge => Self::TooLarge,
+            Silence::Truncated => Self::Truncated,
+        }
+    }
 }
 
 impl RingHealth {

@@ -1,16 +1,18 @@
 //! A stack that passed validation: every field decided, every quantity read. What is here can be designed without
 //! a further check.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use obstack_api::{DeletionPolicy, PatchTarget, ResourcePolicy};
+use obstack_api::{DeletionPolicy, MetricsProcessor, PatchTarget, ResourcePolicy, Signal};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
     backends::{Backend, role::Role},
     catalog::ChartRef,
+    collectors::ValidAlloy,
     facts::Cluster,
+    grafana::Place,
     names::StackKey,
     quantity::Amount,
     quota::QuotaWish,
@@ -43,8 +45,22 @@ pub struct ValidStack {
     pub quota: QuotaWish,
     /// The backends, at most one of a kind.
     pub backends: Vec<ValidBackend>,
+    /// What the canary does; `None` when it does not run.
+    pub canary: Option<Canary>,
+    /// Alloy, if the stack has one.
+    pub alloy: Option<ValidAlloy>,
     /// Where datasources go; `None` when none are wanted.
     pub datasources: Option<Datasources>,
+    /// Where dashboards go; `None` when none are wanted.
+    pub dashboards: Option<Place>,
+}
+
+impl ValidStack {
+    /// The charts that render it.
+    pub fn charts(&self) -> impl Iterator<Item = &ChartRef> {
+        let managed = self.alloy.as_ref().and_then(|alloy| alloy.managed.as_ref());
+        self.backends.iter().map(|backend| &backend.chart).chain(managed.map(|managed| &managed.chart))
+    }
 }
 
 /// The object store.
@@ -112,6 +128,8 @@ pub struct ValidBackend {
     pub buckets: BTreeMap<&'static str, String>,
     /// Every role the backend has in this mode, those with no replicas too.
     pub components: Vec<ValidComponent>,
+    /// What metrics are made from traces; none where the list is empty.
+    pub metrics_generator: Vec<MetricsProcessor>,
     /// Components of the spec that the backend does not have; the status answers them.
     pub not_provided: Vec<&'static str>,
     /// The user's values.
@@ -130,6 +148,38 @@ impl ValidBackend {
     pub fn replicas(&self, key: &str) -> u32 {
         self.component(key).map_or(0, |component| component.replicas)
     }
+
+    /// Whether these metrics are made from traces.
+    pub fn makes(&self, processor: MetricsProcessor) -> bool {
+        self.metrics_generator.contains(&processor)
+    }
+
+    /// Whether a word stands anywhere in the user's values.
+    pub fn values_mention(&self, word: &str) -> bool {
+        fn anywhere(value: &Value, word: &str) -> bool {
+            match value {
+                Value::Object(map) => {
+                    map.iter().any(|(key, value)| key.contains(word) || anywhere(value, word))
+                }
+                Value::Array(list) => list.iter().any(|value| anywhere(value, word)),
+                Value::String(text) => text.contains(word),
+                _ => false,
+            }
+        }
+        let mut values = self.values.iter().flatten();
+        values.any(|(key, value)| key.contains(word) || anywhere(value, word))
+    }
+}
+
+/// What the canary does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// From one round to the next.
+    pub interval: Duration,
+    /// What is written and read back.
+    pub signals: Vec<Signal>,
+    /// Whether blocks must appear in the buckets.
+    pub verify_object_storage: bool,
 }
 
 /// A component that passed validation. Amounts are per replica, and are the text that was written.
@@ -189,14 +239,8 @@ pub struct ValidPatch {
 /// Where datasources go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datasources {
-    /// In a Secret rather than in a ConfigMap.
-    pub secret: bool,
     /// Name of a datasource, with `{backend}` and `{env}`.
     pub name_format: String,
-    /// Namespace of the object.
-    pub namespace: String,
-    /// Label that the sidecar looks for.
-    pub label: (String, String),
-    /// Value of the folder annotation.
-    pub folder: Option<String>,
+    /// Where the objects go.
+    pub place: Place,
 }

@@ -40,6 +40,8 @@ fn each_advisory_is_there_when_it_is_true_and_only_then() {
     };
     let metrics = |part: &str| format!("spec: {{metrics: {{{part}}}}}");
     let classic = |part: &str| format!("spec: {{traces: {{mode: Distributed, {part}}}}}");
+    let alloy = |mode: &str| format!("spec: {{collectors: {{alloy: {{mode: {mode}}}}}}}");
+    check(Advice::AlloyNotManaged, &alloy("ConfigMapOnly"), &alloy("Managed"));
     check(Advice::ChartSupportEnds, "", &classic(""));
     check(Advice::MetricsKeptForEver, "", &metrics("retention: 720h"));
     check(
@@ -100,10 +102,14 @@ fn what_serves_once_is_named_and_what_does_not_serve_is_not() {
 #[test]
 fn the_samples_get_the_advice_they_ask_for() {
     let sample = |name| codes(&common::valid(&common::with(&common::sample(name), "")));
-    assert_eq!(sample("dev"), ["ChartSupportEnds", "MetricsKeptForEver", "RulerBucketWithoutRuler"]);
+    assert_eq!(
+        sample("dev"),
+        ["AlloyNotManaged", "ChartSupportEnds", "MetricsKeptForEver", "RulerBucketWithoutRuler"]
+    );
     assert_eq!(
         sample("prod"),
         [
+            "AlloyNotManaged",
             "MetricsKeptForEver",
             "MimirReplicationFactor2",
             "RulerBucketWithoutRuler",
@@ -162,7 +168,7 @@ const fn second(year: i64, month: i64, day: i64) -> i64 {
 fn a_chart_is_in_support_to_the_end_of_its_last_day_and_not_after() {
     let check = |overlay: &str, minor: u32, now: i64, expect: Reason, says: &str| {
         let stack = on_kubernetes(&common::small_with(overlay), minor);
-        let finding = catalog::supported(&stack.backends, now);
+        let finding = catalog::supported(&stack, now);
         assert_eq!(finding.reason, expect, "{}", finding.message);
         let holds = if expect == Reason::InSupport { ConditionStatus::True } else { ConditionStatus::False };
         assert_eq!(finding.status, holds);

@@ -42,7 +42,12 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
 
 /// Aspects beside the gates, mostly good ones.
 fn aspects() -> impl Strategy<Value = Aspects> {
-    let types = [ConditionType::PolicyCompliant, ConditionType::RingsHealthy, ConditionType::QuotaSatisfied];
+    let types = [
+        ConditionType::PolicyCompliant,
+        ConditionType::RingsHealthy,
+        ConditionType::DataPathVerified,
+        ConditionType::QuotaSatisfied,
+    ];
     let finding = prop::option::weighted(
         0.3,
         prop_oneof![

@@ -20,7 +20,10 @@ spec:
     forcePathStyle: false
     caSecretRef: {name: store-ca}
     credentials: {secretRef: {name: keys, accessKeyField: id, secretKeyField: secret}}
-  traces: {mode: Distributed, components: {ingester: {replicas: 3}, compactor: {replicas: 2}}}
+  traces:
+    mode: Distributed
+    metricsGenerator: {}
+    components: {ingester: {replicas: 3}, compactor: {replicas: 2}}
   metrics:
     retention: 2160h
     components:
@@ -146,6 +149,7 @@ fn the_store_is_reached_over_tls_with_the_authority_and_the_keys_of_the_secret()
             "mimir-querier",
             "mimir-ruler",
             "tempo-compactor",
+            "tempo-metrics-generator",
             "tempo-querier",
             "tempo-query-frontend",
         ];

@@ -48,6 +48,25 @@ fn a_small_stack_and_every_sample_are_valid() {
 }
 
 #[test]
+fn canary() {
+    let interval = "spec.canary.interval";
+    let words = &["15s to 1h"][..];
+    check_all(&[
+        ("spec: {canary: {interval: 14s}}", Reason::InvalidSpec, interval, words),
+        ("spec: {canary: {interval: 61m}}", Reason::InvalidSpec, interval, words),
+        ("spec: {canary: {interval: 1.5m}}", Reason::InvalidSpec, interval, words),
+        ("spec: {canary: {interval: \"60\"}}", Reason::InvalidSpec, interval, words),
+        ("spec: {canary: {interval: \"\"}}", Reason::InvalidSpec, interval, words),
+        (
+            "spec: {metrics: null, canary: {signals: [Traces, Metrics]}}",
+            Reason::InvalidSpec,
+            "spec.canary.signals[1]",
+            &["does not keep Metrics", "spec.metrics"],
+        ),
+    ]);
+}
+
+#[test]
 fn components() {
     check_all(&[
         (

@@ -1,9 +1,9 @@
-//! The end of a stack. What lives in its namespace goes with its owner reference; only an object elsewhere, the
-//! datasources in Grafana's namespace, needs us.
+//! The end of a stack. What lives in its namespace goes with its owner reference; only objects elsewhere, the
+//! datasources and dashboards in Grafana's namespace, need us.
 //!
-//! Where the operator watches all namespaces, a finalizer holds the stack until that object is gone. Where it watches
+//! Where the operator watches all namespaces, a finalizer holds the stack until those objects are gone. Where it watches
 //! some, its rights usually stand in the very namespaces it watches, and go first when one of them is deleted: a
-//! finalizer would then hang the namespace for ever. There the object is deleted as soon as the stack is seen gone.
+//! finalizer would then hang the namespace for ever. There the objects are deleted as soon as the stack is seen gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,10 +29,9 @@ pub async fn hold(
     design: &Design,
 ) -> Result<(), ClusterError> {
     let elsewhere = design
-        .datasources
-        .as_ref()
-        .and_then(|object| object.pointer("/metadata/namespace")?.as_str())
-        .is_some_and(|namespace| namespace != key.namespace);
+        .for_grafana()
+        .filter_map(|object| object.pointer("/metadata/namespace")?.as_str())
+        .any(|namespace| namespace != key.namespace);
     let keeps = object.spec.deletion_policy == DeletionPolicy::Retain || !ctx.settings.namespaces.is_empty();
     let wanted = elsewhere && !keeps;
     if has_finalizer(&object.metadata) == wanted {

@@ -11,12 +11,14 @@ use obstack_api::{ChartSource, StackStatus};
 use obstack_core::{assemble::Plan, drift::DriftLog, facts::Cluster, names::StackKey, objects::ObjectId};
 
 use crate::{
+    canary::Canaries,
     cluster::{events::EventSink, inventory::Stored, live::LiveView, secrets::Secrets},
     lease::WriteGuard,
     metrics::Metrics,
     plans::Plans,
     probes::Probes,
-    rings::{Rings, Way},
+    reach::Way,
+    rings::Rings,
     roster::Roster,
 };
 
@@ -31,8 +33,8 @@ pub struct Settings {
     pub probe_interval: Duration,
     /// Longest time that one reconcile may take.
     pub reconcile_deadline: Duration,
-    /// How the backends' rings are asked.
-    pub rings: Way,
+    /// How the backends are reached.
+    pub reach: Way,
 }
 
 /// What every reconcile has at hand.
@@ -54,6 +56,8 @@ pub struct Context {
     pub probes: Arc<Probes>,
     /// How the backends' rings stand.
     pub rings: Arc<Rings>,
+    /// What the canaries say.
+    pub canaries: Arc<Canaries>,
     /// Rendered and assembled plans.
     pub plans: Plans,
     /// Takes events.

@@ -146,6 +146,7 @@ fn roll_call(ctx: &Arc<Context>, event: &Result<watcher::Event<Guarded>, watcher
             tokio::spawn(cleanup::gone(Arc::clone(ctx), key.clone(), policy));
             ctx.probes.forget_stack(&key);
             ctx.rings.forget_stack(&key);
+            ctx.canaries.forget_stack(&key);
             ctx.secrets.forget_stack(&key);
             ctx.metrics.forget_stack(&key.namespace, &key.name);
             for other in ctx.roster.leave(&key) {

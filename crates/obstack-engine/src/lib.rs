@@ -3,6 +3,7 @@
 //! Start at [`reconcile`]: it is the whole pipeline on one screen.
 
 pub mod buckets;
+pub mod canary;
 pub mod charts;
 pub mod cleanup;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod operate;
 pub mod plans;
 pub mod probes;
 pub mod publish;
+pub mod reach;
 pub mod reconcile;
 pub mod rings;
 pub mod roster;

@@ -4,6 +4,7 @@
 //! documentation is written from it. Labels never hold a request's object name; only the series about a stack itself
 //! name it, and [`Metrics::forget_stack`] removes them with it.
 
+mod canary;
 mod stacks;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,10 @@ use prometheus_client::{
     registry::{Metric as Collected, Registry},
 };
 
-use self::stacks::{Conditions, Replicas, StackGauges, Violations};
+use self::{
+    canary::Canaries,
+    stacks::{Conditions, Replicas, StackGauges, Violations},
+};
 
 /// The kinds of metric, as Prometheus names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +140,27 @@ static WATCH_EVENTS: Spec<1> = Spec::new(
     "Events that watches delivered, by kind of object.",
 );
 
+static CANARY_LATENCY: Spec<3> = Spec::new(
+    Kind::Gauge,
+    "obstack_canary_latency_seconds",
+    ["namespace", "name", "signal"],
+    "Time from writing to reading back, in the last round of the canary that passed.",
+);
+static CANARY_SUCCESS: Spec<3> = Spec::new(
+    Kind::Gauge,
+    "obstack_canary_last_success_timestamp_seconds",
+    ["namespace", "name", "signal"],
+    "When a round of the canary passed last, as a Unix time.",
+);
+static CANARY_FAILURES: Spec<4> = Spec::new(
+    Kind::Counter,
+    "obstack_canary_failures_total",
+    ["namespace", "name", "signal", "reason"],
+    "Rounds of the canary that missed, by reason.",
+);
+
 /// Every metric of the operator.
-pub static METRICS: [Metric; 14] = [
+pub static METRICS: [Metric; 17] = [
     RECONCILES.doc(),
     RECONCILE_DURATION.doc(),
     QUEUE_DEPTH.doc(),
@@ -152,6 +175,9 @@ pub static METRICS: [Metric; 14] = [
     RENDER_DURATION.doc(),
     BUCKET_PROBES.doc(),
     WATCH_EVENTS.doc(),
+    CANARY_LATENCY.doc(),
+    CANARY_SUCCESS.doc(),
+    CANARY_FAILURES.doc(),
 ];
 
 type Labels = Vec<(&'static str, String)>;
@@ -177,6 +203,7 @@ pub struct Metrics {
     render_duration: Histogram,
     bucket_probes: Family<Labels, Counter>,
     watch_events: Family<Labels, Counter>,
+    canaries: Canaries,
 }
 
 impl Metrics {
@@ -199,6 +226,7 @@ impl Metrics {
             render_duration: RENDER_DURATION.register(registry, Histogram::new(RENDER_BUCKETS)),
             bucket_probes: BUCKET_PROBES.register(registry, Family::default()),
             watch_events: WATCH_EVENTS.register(registry, Family::default()),
+            canaries: Canaries::register(registry),
         }
     }
 
@@ -256,6 +284,35 @@ impl Metrics {
         self.set_conditions(namespace, name, &[]);
         self.set_component_replicas(namespace, name, &[]);
         self.set_policy_violations(namespace, name, &[]);
+        self.keep_canary(namespace, name, &[]);
+    }
+
+    /// A round of a stack's canary passed at a time since the Unix epoch. `signal` comes from a closed set of words.
+    pub fn record_canary_success(
+        &self,
+        namespace: &str,
+        name: &str,
+        signal: &'static str,
+        latency: Duration,
+        at: Duration,
+    ) {
+        self.canaries.passed((namespace, name), signal, latency, at);
+    }
+
+    /// A round of a stack's canary missed. `signal` and `reason` come from closed sets of words.
+    pub fn record_canary_failure(
+        &self,
+        namespace: &str,
+        name: &str,
+        signal: &'static str,
+        reason: &'static str,
+    ) {
+        self.canaries.failed((namespace, name), signal, reason);
+    }
+
+    /// The canary of a stack has these signals alone from now on: the series of others go.
+    pub fn keep_canary(&self, namespace: &str, name: &str, signals: &[&str]) {
+        self.canaries.keep(namespace, name, signals);
     }
 
     /// Whether this process leads.

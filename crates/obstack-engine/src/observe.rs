@@ -10,9 +10,10 @@ use obstack_core::{
 };
 
 use crate::{
+    buckets::Access,
     cluster::{ClusterError, bounded, secrets::SecretData},
     context::Context,
-    probes::{Credentials, Look},
+    probes::{self, Credentials, Look},
 };
 
 /// The facts, and the bytes of the Secrets that only the probes get to see.
@@ -61,12 +62,20 @@ pub async fn observe(
 impl Observed {
     /// How the buckets stand; starts a probe when one is due.
     pub fn look(&self, ctx: &Context, key: &StackKey, valid: &ValidStack) -> Look {
+        ctx.probes.look(key, &valid.storage, &valid.buckets, &self.credentials(valid))
+    }
+
+    /// How the object store is reached, with the keys that the pods have.
+    pub fn access(&self, valid: &ValidStack) -> Access {
+        probes::access(&valid.storage, &self.credentials(valid))
+    }
+
+    fn credentials(&self, valid: &ValidStack) -> Credentials {
         let data = |name: &str| self.secrets.get(name).cloned();
-        let credentials = Credentials {
+        Credentials {
             keys: data(&valid.storage.access_key.name).unwrap_or_default(),
             ca: valid.storage.ca.as_ref().and_then(|ca| data(&ca.name)),
-        };
-        ctx.probes.look(key, &valid.storage, &valid.buckets, &credentials)
+        }
     }
 }
 

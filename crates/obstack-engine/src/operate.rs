@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    canary::Canaries,
     charts::{Helm, HelmError, Renderer, Store, StoreConfig},
     cluster::{
         ClusterError,
@@ -98,7 +99,12 @@ pub async fn run(
         () = watches.synced.wait() => synced(),
     }
     let ctx = Context {
-        rings: Arc::new(Rings::new(parts.settings.rings.clone(), rings::INTERVAL, triggers.clone())),
+        rings: Arc::new(Rings::new(parts.settings.reach.clone(), rings::INTERVAL, triggers.clone())),
+        canaries: Arc::new(Canaries::new(
+            parts.settings.reach.clone(),
+            parts.metrics.clone(),
+            triggers.clone(),
+        )),
         probes: Arc::new(Probes::new(parts.settings.probe_interval, parts.metrics.clone(), triggers)),
         settings: parts.settings,
         cluster,

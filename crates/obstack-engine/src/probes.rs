@@ -180,7 +180,8 @@ pub struct Credentials {
     pub ca: Option<Arc<SecretData>>,
 }
 
-fn access(storage: &Storage, credentials: &Credentials) -> Access {
+/// How an object store is reached with these credentials.
+pub fn access(storage: &Storage, credentials: &Credentials) -> Access {
     let text = |key: &str| {
         credentials
             .keys

@@ -33,12 +33,14 @@ pub async fn reconcile(
     stack: &ObservabilityStack,
 ) -> Result<Duration, ClusterError> {
     if stack.metadata.deletion_timestamp.is_some() {
+        ctx.canaries.forget_stack(key);
         if cleanup::held_by_others(&stack.metadata) {
             publish(ctx, key, stack, &Situation::Terminating).await?;
         }
         return cleanup::finalize(ctx, key, &stack.metadata, Some(&stack.spec)).await;
     }
     if stack.spec.suspend {
+        ctx.canaries.forget_stack(key);
         let (components, aspects) = standing(ctx, key, Some(&stack.spec)).await?;
         let held = publish(ctx, key, stack, &Situation::Suspended { components, aspects }).await?;
         return Ok(held.unwrap_or(INVALID_AGAIN));
@@ -48,6 +50,7 @@ pub async fn reconcile(
         // pure
         Ok(valid) => valid,
         Err(violations) => {
+            ctx.canaries.forget_stack(key);
             let (components, aspects) = standing(ctx, key, Some(&stack.spec)).await?;
             let situation = Situation::Invalid { violations, components, aspects };
             let held = publish(ctx, key, stack, &situation).await?;
@@ -73,8 +76,10 @@ pub async fn reconcile(
     let failed = matches!(outcome.applied, Applied::Failed(_)) || outcome.datasources_fault.is_some();
     let soon = [outcome.again, (failed && ready).then_some(FAILED_AGAIN), Some(look.again)];
     // pure, over the live view
-    let (followed, sooner) =
-        seen::followed(ctx, Sight { stack, valid: &valid, blueprint, outcome, look, asked });
+    let (followed, sooner) = seen::followed(
+        ctx,
+        Sight { stack, valid: &valid, access: observed.access(&valid), blueprint, outcome, look, asked },
+    );
     let held = publish(ctx, key, stack, &Situation::Followed(Box::new(followed))).await?; // a write when it differs
     let again = soon.into_iter().chain([sooner, held]).flatten().min();
     Ok(again.unwrap_or(INVALID_AGAIN))

@@ -3,18 +3,22 @@
 
 use std::time::Duration;
 
-use obstack_api::{ObservabilityStack, Reason, StackSpec, StackStatus};
+use obstack_api::{ConditionType, ObservabilityStack, Reason, StackSpec, StackStatus};
 use obstack_core::{
     aspects::{self, Look as Aspect, Seen},
+    canary,
     conclude::{Applied, Aspects, BucketHealth, Fault, Followed},
     design::Blueprint,
     diagnose::{self, ComponentHealth},
+    finding::Finding,
     names::StackKey,
     rings,
     valid::ValidStack,
 };
 
 use crate::{
+    buckets::Access,
+    canary::Wanted,
     cluster::ClusterError,
     context::Context,
     execute::{Outcome, recall},
@@ -28,6 +32,8 @@ pub struct Sight<'a> {
     pub stack: &'a ObservabilityStack,
     /// The same, validated.
     pub valid: &'a ValidStack,
+    /// How its object store is reached.
+    pub access: Access,
     /// What it comes to.
     pub blueprint: Blueprint,
     /// What an execution came to.
@@ -61,7 +67,7 @@ pub async fn standing(
 
 /// All that was seen of a stack whose spec is followed, and when to look again though nothing happens.
 pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>) {
-    let Sight { stack, valid, blueprint, outcome, look, asked } = sight;
+    let Sight { stack, valid, access, blueprint, outcome, look, asked } = sight;
     let live = ctx.view.live(&valid.key);
     let buckets = look.results.unwrap_or_else(|| unprobed(valid));
     let now = now();
@@ -69,7 +75,8 @@ pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>)
     let rings = if outcome.components.is_empty() { None } else { ctx.rings.look(&valid.key, &pages) };
     let (mut health, applied) = (diagnose::of(&outcome.components, &live, &buckets, now), outcome.applied);
     let none = StackStatus::default();
-    let Seen { aspects, tolerates, quota, policy, violations } = aspects::of(&Aspect {
+    let previous = stack.status.as_ref().unwrap_or(&none);
+    let Seen { mut aspects, tolerates, quota, policy, violations } = aspects::of(&Aspect {
         stack: valid,
         components: &outcome.components,
         health: &health,
@@ -79,12 +86,13 @@ pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>)
         asked: (!ctx.rings.is_off()).then_some(pages.as_slice()),
         rings: rings.as_deref(),
         drift: outcome.drift.as_ref(),
-        previous: stack.status.as_ref().unwrap_or(&none),
+        previous,
         now,
     });
     if let (Applied::Held(fault), true, Some(asked)) = (&applied, health.is_empty(), asked) {
         health = aspects::unstarted(diagnose::of(&asked.components, &live, &buckets, now), fault);
     }
+    aspects.extend(canary(ctx, valid, &blueprint, access, &health, previous));
     let counts: Vec<_> = violations.iter().map(|((rule, origin), count)| (*rule, *origin, *count)).collect();
     ctx.metrics.set_policy_violations(&valid.key.namespace, &valid.key.name, &counts);
     let changes_at = diagnose::changes_at(&live, now).map(|at| at.saturating_sub(now).max(1));
@@ -104,6 +112,27 @@ pub fn followed(ctx: &Context, sight: Sight<'_>) -> (Followed, Option<Duration>)
         datasources_fault: outcome.datasources_fault,
     };
     (followed, again)
+}
+
+/// What the canary says. It begins once every component is as it should be.
+fn canary(
+    ctx: &Context,
+    valid: &ValidStack,
+    blueprint: &Blueprint,
+    access: Access,
+    health: &[ComponentHealth],
+    previous: &StackStatus,
+) -> Option<(ConditionType, Finding)> {
+    let wanted = Wanted {
+        uid: valid.uid.clone(),
+        interval: valid.canary.as_ref().map(|canary| canary.interval).unwrap_or_default(),
+        probes: canary::of(valid, &blueprint.report.endpoints),
+        access,
+    };
+    let up = !health.is_empty() && health.iter().all(|component| component.cause.is_none());
+    let before = aspects::said_before(previous, ConditionType::DataPathVerified);
+    let finding = ctx.canaries.look(&valid.key, wanted, up, before.as_ref())?;
+    Some((ConditionType::DataPathVerified, finding))
 }
 
 /// The buckets before anybody has looked at them.

@@ -19,7 +19,8 @@ use obstack_core::{
 };
 use obstack_engine::{
     context::ClientHandle,
-    rings::{LARGEST_PAGE, REQUEST_DEADLINE, Rings, Way},
+    reach::Way,
+    rings::{LARGEST_PAGE, REQUEST_DEADLINE, Rings},
 };
 use tokio::sync::mpsc;
 

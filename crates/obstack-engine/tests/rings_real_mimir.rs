@@ -2,107 +2,21 @@
 
 #![cfg(test)]
 
-use std::{
-    env,
-    fs::File,
-    net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+mod real_mimir;
+
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use obstack_core::{
     names::StackKey,
     rings::{Expected, Gossipers, QuorumRule, RingHealth, RingToAsk, Verdict, Why},
 };
-use obstack_engine::rings::{Rings, Way};
-use rustix::process::{Pid, Signal, kill_process};
+use obstack_engine::{reach::Way, rings::Rings};
+use real_mimir::Mimir;
+use rustix::process::Signal;
 use tokio::sync::mpsc;
 
 /// A first start, with a ring for each role, takes some seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-struct Mimir {
-    process: Child,
-    http: SocketAddr,
-}
-
-impl Drop for Mimir {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Mimir {
-    fn start(binary: &Path, folder: &Path) -> Self {
-        let [http, grpc, gossip] = free_ports();
-        let mut command = Command::new(binary);
-        let mut set = |flag: &str, value: &str| _ = command.arg(format!("-{flag}={value}"));
-        set("target", "all");
-        for (part, port) in
-            [("server.http-listen", http), ("server.grpc-listen", grpc), ("memberlist.bind", gossip)]
-        {
-            set(
-                &format!("{part}-{}", if part.starts_with("server") { "address" } else { "addr" }),
-                "127.0.0.1",
-            );
-            set(&format!("{part}-port"), &port.to_string());
-        }
-        set("memberlist.advertise-addr", "127.0.0.1");
-        set("memberlist.advertise-port", &gossip.to_string());
-        set("memberlist.nodename", "m-0");
-        for ring in [
-            "ingester.ring",
-            "distributor.ring",
-            "compactor.ring",
-            "store-gateway.sharding-ring",
-            "ruler.ring",
-            "alertmanager.sharding-ring",
-            "query-scheduler.ring",
-            "querier.ring",
-            "overrides-exporter.ring",
-        ] {
-            set(&format!("{ring}.instance-addr"), "127.0.0.1");
-            set(&format!("{ring}.instance-id"), "m-0");
-        }
-        set("query-frontend.instance-addr", "127.0.0.1");
-        set("ingester.ring.replication-factor", "1");
-        set("store-gateway.sharding-ring.replication-factor", "1");
-        set("common.storage.backend", "filesystem");
-        for flag in [
-            "common.storage.filesystem.dir",
-            "blocks-storage.filesystem.dir",
-            "blocks-storage.tsdb.dir",
-            "blocks-storage.bucket-store.sync-dir",
-            "compactor.data-dir",
-            "ruler.rule-path",
-            "ruler-storage.filesystem.dir",
-            "alertmanager.storage.path",
-            "alertmanager-storage.filesystem.dir",
-            "activity-tracker.filepath",
-        ] {
-            set(flag, &folder.join(flag).to_string_lossy());
-        }
-        set("usage-stats.enabled", "false");
-        set("log.level", "warn");
-        let log = File::create(folder.join("log")).unwrap();
-        let process =
-            command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        Self { process, http: SocketAddr::from(([127, 0, 0, 1], http)) }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
-    }
-}
-
-/// Three ports that were free a moment ago.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
 
 fn page(path: &str, members: u32, rule: QuorumRule) -> RingToAsk {
     let expected = Expected::Ring {

@@ -156,15 +156,15 @@ pub struct PaceArgs {
     /// Seconds after which one reconcile is given up and tried again later.
     #[arg(global = true, long, env = "OBSTACK_RECONCILE_DEADLINE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub reconcile_deadline: Duration,
-    /// How the rings of Mimir and Tempo are asked: at their Services, through the API server (which needs the right to
-    /// `get` services/proxy), or not at all.
-    #[arg(global = true, long, env = "OBSTACK_RINGS", value_enum, default_value_t = RingsWay::Service)]
-    pub rings: RingsWay,
+    /// How Mimir and Tempo are reached, for their rings and for the canary: at their Services, through the API server
+    /// (which needs the rights to `get` and `create` services/proxy), or not at all.
+    #[arg(global = true, long, env = "OBSTACK_REACH", value_enum, default_value_t = ReachWay::Service)]
+    pub reach: ReachWay,
 }
 
-/// How rings are asked.
+/// How the backends are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RingsWay {
+pub enum ReachWay {
     /// Straight at the Services, from inside the cluster.
     Service,
     /// Through the API server.

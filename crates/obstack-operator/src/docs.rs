@@ -84,7 +84,8 @@ fn metrics() -> String {
     let mut text = format!(
         "{MADE}\n# Metrics\n\nServed at `/metrics` of `--listen`, in the OpenMetrics text format. Every family is \
          there from the start; a series with labels appears when it first has a value. The series about a stack \
-         (`obstack_condition`, `obstack_component_replicas`) go with the stack.\n\n\
+         (`obstack_condition`, `obstack_component_replicas`, `obstack_policy_violations`, `obstack_canary_*`) go \
+         with the stack.\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n"
     );
     for metric in &METRICS {

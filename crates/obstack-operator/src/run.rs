@@ -10,7 +10,7 @@ use obstack_engine::{
     lease::{Elector, LeaseConfig, LeaseError, WriteGuard},
     metrics::Metrics,
     operate::{self, OperateError, Parts},
-    rings::Way,
+    reach::Way,
 };
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     admin::{self, Admin, BindError},
-    args::{ChartSource, LeaseArgs, RingsWay, RunArgs},
+    args::{ChartSource, LeaseArgs, ReachWay, RunArgs},
     health::{Health, Stage},
     shutdown, telemetry,
 };
@@ -193,10 +193,10 @@ async fn lead(context: Context, stop: &CancellationToken) -> Result<(), RunError
 
 fn parts(context: Context) -> Parts {
     let RunArgs { cluster, charts, pace, .. } = context.args.as_ref().clone();
-    let rings = match pace.rings {
-        RingsWay::Service => Way::Service,
-        RingsWay::Proxy => Way::Proxy(ClientHandle(context.client.clone())),
-        RingsWay::Off => Way::Off,
+    let reach = match pace.reach {
+        ReachWay::Service => Way::Service,
+        ReachWay::Proxy => Way::Proxy(ClientHandle(context.client.clone())),
+        ReachWay::Off => Way::Off,
     };
     Parts {
         client: context.client,
@@ -210,7 +210,7 @@ fn parts(context: Context) -> Parts {
             },
             probe_interval: pace.probe_interval,
             reconcile_deadline: pace.reconcile_deadline,
-            rings,
+            reach,
         },
         helm: charts.helm,
         bundled_charts: charts.bundled_charts,

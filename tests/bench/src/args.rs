@@ -11,27 +11,33 @@ pub struct Args {
     /// Folder of the sandbox.
     #[arg(long, env = "OBSTACK_SANDBOX", value_name = "DIR")]
     pub sandbox: PathBuf,
+    /// Measure a stack whose containers run, with the operator that is installed in the sandbox.
+    #[arg(long)]
+    pub real: bool,
     /// The operator's binary, built for speed.
-    #[arg(long, value_name = "PATH")]
-    pub operator: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "real", conflicts_with = "real")]
+    pub operator: Option<PathBuf>,
+    /// With --real: upstream charts for helm, the ones that the installed operator has.
+    #[arg(long, value_name = "DIR", requires = "real")]
+    pub charts: Option<PathBuf>,
     /// The repository, for CRDs, RBAC, samples and charts.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
-    /// Stacks of the large fleet.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub stacks: u32,
+    /// Stacks of the large fleet [default: 100, with --real 50].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub stacks: Option<u32>,
     /// What to measure [default: everything].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,...")]
     pub only: Vec<Measurement>,
-    /// Repetitions of each creation.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
-    pub repetitions: u32,
+    /// Repetitions of each creation [default: 7, with --real 3].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repetitions: Option<u32>,
     /// Services that are deleted to measure their return.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub deletions: u32,
-    /// Seconds that the large fleet is watched while nothing changes.
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
-    pub idle: Duration,
+    /// Seconds that the operator is watched while nothing changes [default: 300, with --real 120].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub idle: Option<Duration>,
     /// How to print the report.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -55,6 +61,12 @@ pub enum Measurement {
     Idle,
     /// A restart on a large fleet.
     Restart,
+    /// With --real: from a stack to telemetry that came back, and the same by helm.
+    Start,
+    /// With --real: an ingester that is killed.
+    Kill,
+    /// With --real: what the canary costs.
+    Canary,
 }
 
 /// How to print the report.

@@ -57,6 +57,11 @@ impl Cluster {
         new(secrets.create(&PostParams::default(), &object).await).doing(make("a Secret"))
     }
 
+    /// A stack as it is.
+    pub async fn stack(&self, namespace: &str, name: &str) -> Result<ObservabilityStack, Error> {
+        self.stacks(namespace).get(name).await.doing(|| format!("get the stack in {namespace}"))
+    }
+
     /// Makes a stack.
     pub async fn make_stack(&self, stack: &ObservabilityStack) -> Result<(), Error> {
         let namespace = stack.metadata.namespace.clone().unwrap_or_default();

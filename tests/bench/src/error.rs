@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use obstack_engine::{
+    buckets::StorageError,
     charts::{HelmError, RenderError},
     client,
     plans::PlanError,
@@ -65,6 +66,9 @@ pub enum Error {
     /// A chart did not render.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// A bucket could not be made.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -9,12 +9,13 @@ mod error;
 mod measure;
 mod operator;
 mod procfs;
+mod real;
 mod report;
 mod samples;
 mod stats;
 mod world;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 
@@ -26,6 +27,10 @@ use world::World;
 
 /// A fleet between the smallest and the largest.
 const SOME: u32 = 10;
+/// The largest fleet, repetitions of a creation, and how long a fleet is watched, unless something else is asked for.
+const LARGEST: u32 = 100;
+const REPETITIONS: u32 = 7;
+const IDLE: Duration = Duration::from_mins(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -46,11 +51,17 @@ async fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<(), Error> {
     let sandbox = obstack_sandbox::open(&args.sandbox)?;
     let mut report = Report { setting: setting(&sandbox), sections: Vec::new() };
-    let world = World::new(sandbox, &args.root, &args.operator).await?;
-    if args.wants(&[Measurement::Create]) {
-        report.sections.push(create::measure(&world, args.repetitions).await?);
+    match &args.operator {
+        None => real::measure(args, sandbox, &mut report).await?,
+        Some(operator) => {
+            let world = World::new(sandbox, &args.root, operator).await?;
+            if args.wants(&[Measurement::Create]) {
+                let repetitions = args.repetitions.unwrap_or(REPETITIONS);
+                report.sections.push(create::measure(&world, repetitions).await?);
+            }
+            fleets(args, &world, &mut report).await?;
+        }
     }
-    fleets(args, &world, &mut report).await?;
     report.setting.push(("load at the end", format!("{:.2}", procfs::load())));
     if let Some(file) = &args.out {
         std::fs::write(file, report.markdown()).of(file)?;
@@ -72,6 +83,7 @@ async fn fleets(args: &Args, world: &World, report: &mut Report) -> Result<(), E
     if !args.wants(&[Reconcile, Drift, Memory, Idle, Restart]) {
         return Ok(());
     }
+    let size = args.stacks.unwrap_or(LARGEST);
     let (mut fleet, mut memories) = (Fleet::default(), Memories::default());
     let mut operator = world.start().await?;
     fleet.grow(world, 1).await?;
@@ -84,19 +96,20 @@ async fn fleets(args: &Args, world: &World, report: &mut Report) -> Result<(), E
     if args.wants(&[Drift]) {
         report.sections.push(drift::measure(world, &fleet, args.deletions).await?);
     }
-    if args.wants(&[Memory]) && args.stacks > SOME {
+    if args.wants(&[Memory]) && size > SOME {
         fleet.grow(world, SOME).await?;
         memories.look(&operator, fleet.size()).await?;
     }
     let large = [Drift, Memory, Idle, Restart];
-    if args.stacks > 1 && args.wants(&large) {
-        let took = fleet.grow(world, args.stacks).await?;
+    if size > 1 && args.wants(&large) {
+        let took = fleet.grow(world, size).await?;
         eprintln!("fleet: {} stacks after {} s", fleet.size(), took.as_secs());
         if args.wants(&[Memory]) {
             memories.look(&operator, fleet.size()).await?;
         }
         if args.wants(&[Idle]) {
-            report.sections.push(idle::fleet(world, &operator, &fleet, args.idle).await?);
+            let time = args.idle.unwrap_or(IDLE);
+            report.sections.push(idle::fleet(world, &operator, &fleet, time).await?);
         }
         if args.wants(&[Drift]) {
             report.sections.push(drift::measure(world, &fleet, args.deletions).await?);
@@ -134,13 +147,22 @@ fn setting(sandbox: &obstack_sandbox::Sandbox) -> Vec<(&'static str, String)> {
                 sandbox.s3.implementation
             ),
         ),
-        (
-            "simulated",
-            format!(
-                "{} nodes and all pods (KWOK {}): they become ready, and no container runs; etcd does not wait for \
-                 the disk; API server, controllers and everything measured share the machine",
-                sandbox.nodes, tools.kwok.version
-            ),
-        ),
+        ("pods", pods(sandbox)),
     ]
+}
+
+/// What is real of them and what is not.
+fn pods(sandbox: &obstack_sandbox::Sandbox) -> String {
+    let kwok = &sandbox.tools.kwok.version;
+    let shared =
+        "etcd does not wait for the disk; API server, controllers and everything measured share the machine";
+    if sandbox.backends.is_empty() {
+        let nodes = sandbox.nodes;
+        return format!(
+            "simulated on {nodes} nodes (KWOK {kwok}): they become ready, and no container runs; {shared}"
+        );
+    }
+    let backends = sandbox.backends.iter().map(|backend| format!("{}: {}", backend.name, backend.how));
+    let backends = backends.collect::<Vec<_>>().join(", ");
+    format!("they run on one node made of this machine ({backends}); {shared}")
 }

@@ -97,17 +97,8 @@ impl Operator {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    fn http(&self, page: &str) -> std::io::Result<(u16, String)> {
-        let limit = Duration::from_secs(5);
-        let mut stream = TcpStream::connect_timeout(&self.listen, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        let request = format!("GET {page} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.listen);
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
-        Ok((code, body))
+    fn http(&self, name: &str) -> std::io::Result<(u16, String)> {
+        page(self.listen, name)
     }
 
     /// The sum of the series of a metric whose labels contain a text.
@@ -161,7 +152,22 @@ impl Drop for Operator {
     }
 }
 
-fn sum(metrics: &str, name: &str, labels: &str) -> f64 {
+/// A page of an operator: status and body.
+pub fn page(listen: SocketAddr, page: &str) -> std::io::Result<(u16, String)> {
+    let limit = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&listen, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    let request = format!("GET {page} HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
+    Ok((code, body))
+}
+
+/// The sum of the series of a metric whose labels contain a text, on a page of metrics.
+pub fn sum(metrics: &str, name: &str, labels: &str) -> f64 {
     let of_name = metrics.lines().filter_map(|line| {
         let (series, value) = line.rsplit_once(' ')?;
         let own = series.strip_prefix(name)?;

@@ -8,8 +8,10 @@ use std::{
 use obstack_api::{ChartSource, ObservabilityStack, labels};
 use obstack_core::{
     assemble::PlannedObject,
+    canary::{self, Probe},
     design::{Design, design},
     facts::{Cluster as Served, Facts, SecretFacts},
+    valid::ValidStack,
     validate::validate,
 };
 use obstack_engine::{
@@ -50,13 +52,19 @@ pub struct Chart {
 }
 
 impl Samples {
-    /// Reads the samples and prepares to render them.
-    pub async fn read(root: &Path, sandbox: &Sandbox, cluster: &Cluster, dir: &Path) -> Result<Self, Error> {
+    /// Reads the samples and prepares to render them, with upstream charts where a folder of them is given.
+    pub async fn read(
+        root: &Path,
+        sandbox: &Sandbox,
+        cluster: &Cluster,
+        dir: &Path,
+        charts: Option<&Path>,
+    ) -> Result<Self, Error> {
         let helm = Helm::find(Some(sandbox.tools.helm.path.clone())).await?;
         let cache = dir.join("cache");
         let store = Store::new(StoreConfig {
             bundled: std::path::absolute(root.join("charts/bundled")).of(root)?,
-            charts: None,
+            charts: charts.map(Path::to_path_buf),
             cache: cache.clone(),
             helm: helm.path().to_path_buf(),
         });
@@ -86,7 +94,7 @@ impl Samples {
             dev: sample("dev")?,
             facts: Facts {
                 cluster: served,
-                default_chart_source: ChartSource::Bundled,
+                default_chart_source: charts.map_or(ChartSource::Bundled, |_| ChartSource::Upstream),
                 secrets: BTreeMap::from([(SECRET.to_owned(), secret)]),
                 claimed_buckets: BTreeMap::new(),
             },
@@ -105,12 +113,27 @@ impl Samples {
         placed(&self.dev, namespace)
     }
 
-    fn design(&self, stack: &ObservabilityStack) -> Result<Design, Error> {
-        let valid = validate(stack, &self.facts).map_err(|faults| Error::Format {
+    fn valid(&self, stack: &ObservabilityStack) -> Result<ValidStack, Error> {
+        validate(stack, &self.facts).map_err(|faults| Error::Format {
             what: "the sample".to_owned(),
             reason: faults.iter().map(|fault| fault.message.clone()).collect::<Vec<_>>().join("; "),
-        })?;
-        Ok(design(&valid).design)
+        })
+    }
+
+    fn design(&self, stack: &ObservabilityStack) -> Result<Design, Error> {
+        Ok(design(&self.valid(stack)?).design)
+    }
+
+    /// What its canary writes, where, and where it reads it back.
+    pub fn probes(&self, stack: &ObservabilityStack) -> Result<Vec<Probe>, Error> {
+        let valid = self.valid(stack)?;
+        Ok(canary::of(&valid, &design(&valid).report.endpoints))
+    }
+
+    /// The buckets of a stack.
+    pub fn buckets(&self, stack: &ObservabilityStack) -> Result<Vec<String>, Error> {
+        let backends = self.valid(stack)?.backends;
+        Ok(backends.into_iter().flat_map(|backend| backend.buckets.into_values()).collect())
     }
 
     /// The objects of a stack, rendered without the operator: nobody owns them, and no label makes the operator look.

@@ -62,7 +62,7 @@ impl World {
             kubeconfig,
             dir: dir.clone(),
         };
-        let samples = Samples::read(root, &sandbox, &cluster, &dir).await?;
+        let samples = Samples::read(root, &sandbox, &cluster, &dir, None).await?;
         Ok(Self { sandbox, cluster, samples, launch, dir, started: AtomicU32::new(0) })
     }
 

@@ -30,6 +30,7 @@ kinds! {
     SERVICE: "" "v1" "Service" "services"
     STATEFUL_SET: "apps" "v1" "StatefulSet" "statefulsets"
     DEPLOYMENT: "apps" "v1" "Deployment" "deployments"
+    DAEMON_SET: "apps" "v1" "DaemonSet" "daemonsets"
     BUDGET: "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets"
     CLAIM: "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims"
     POD: "" "v1" "Pod" "pods"
@@ -50,7 +51,8 @@ kinds! {
 }
 
 /// The kinds that the operator makes.
-pub const MADE: [Kind; 7] = [SERVICE_ACCOUNT, CONFIG_MAP, SECRET, SERVICE, STATEFUL_SET, DEPLOYMENT, BUDGET];
+pub const MADE: [Kind; 8] =
+    [SERVICE_ACCOUNT, CONFIG_MAP, SECRET, SERVICE, STATEFUL_SET, DEPLOYMENT, DAEMON_SET, BUDGET];
 
 impl Kind {
     /// As kube addresses it.

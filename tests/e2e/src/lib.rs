@@ -27,5 +27,5 @@ pub use operator::{Flags, Operator};
 pub use room::{PRIORITY_CLASS, room};
 pub use s3::{Keys, ObjectStore};
 pub use stack::{MIMIR, TEMPO, TEMPO_SINGLE, condition, edited, set, text, unset};
-pub use wait::{eventually, holds_for};
+pub use wait::{eventually, holds_for, wait_at_most};
 pub use world::{Snapshot, World, random};

@@ -1,19 +1,32 @@
 //! Waiting for what must come, and watching that what must not come does not.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// How long anything may take. Far above what it takes, because two slow cores run many tests.
 const DEADLINE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(50);
 
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
+
+/// Sets how long anything may take in this process, before the first wait: containers that run take longer than
+/// simulated ones. One minute where nobody sets it.
+pub fn wait_at_most(deadline: Duration) {
+    // Every test of a binary says the same.
+    let _ = PATIENCE.set(deadline);
+}
+
 /// Waits until the check gives a value; until then it says what is missing.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let end = Instant::now() + DEADLINE;
+    let deadline = PATIENCE.get().copied().unwrap_or(DEADLINE);
+    let end = Instant::now() + deadline;
     loop {
         match check().await {
             Ok(value) => return value,
             Err(missing) if Instant::now() >= end => {
-                panic!("not within {DEADLINE:?}: {what}\nlast seen: {missing}")
+                panic!("not within {deadline:?}: {what}\nlast seen: {missing}")
             }
             Err(_) => tokio::time::sleep(STEP).await,
         }

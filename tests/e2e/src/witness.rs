@@ -18,7 +18,7 @@ use kube::{
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::{Cluster, DEPLOYMENT, POD, STACK, STATEFUL_SET, condition, kinds::Kind};
+use crate::{Cluster, DAEMON_SET, DEPLOYMENT, POD, STACK, STATEFUL_SET, condition, kinds::Kind};
 
 /// How old what the operator has seen may be when it says so. Its watches and ours are not the same.
 const LAG: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ impl Witness {
         let seen = Arc::<Mutex<Seen>>::default();
         let mut tasks = Vec::new();
         for namespace in namespaces {
-            for kind in [STACK, STATEFUL_SET, DEPLOYMENT, POD] {
+            for kind in [STACK, STATEFUL_SET, DEPLOYMENT, DAEMON_SET, POD] {
                 let api = cluster.api(kind, namespace);
                 let seen = Arc::clone(&seen);
                 tasks.push(tokio::spawn(async move {
@@ -144,14 +144,22 @@ impl Seen {
                 .filter(move |((kind, _, _), _)| kinds.iter().any(|one| one == kind))
                 .map(|(_, v)| v)
         };
-        let workloads: Vec<_> = of_kinds(&[STATEFUL_SET.name, DEPLOYMENT.name]).filter(of_stack).collect();
+        let kinds = [STATEFUL_SET.name, DEPLOYMENT.name, DAEMON_SET.name];
+        let workloads: Vec<_> = of_kinds(&kinds).filter(of_stack).collect();
         let number =
             |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
         let mut wanted = 0;
         for workload in &workloads {
-            let replicas = number(workload, "/spec/replicas");
+            // A DaemonSet has no replicas: its controller says how many nodes it found.
+            let (wants, counts) = match workload.pointer("/spec/replicas") {
+                Some(_) => ("/spec/replicas", ["updatedReplicas", "readyReplicas", "replicas"]),
+                None => (
+                    "/status/desiredNumberScheduled",
+                    ["updatedNumberScheduled", "numberReady", "currentNumberScheduled"],
+                ),
+            };
+            let replicas = number(workload, wants);
             wanted += replicas;
-            let counts = ["updatedReplicas", "readyReplicas", "replicas"];
             let full = counts.iter().all(|count| number(workload, &format!("/status/{count}")) == replicas);
             let current =
                 number(workload, "/status/observedGeneration") >= number(workload, "/metadata/generation");

@@ -55,6 +55,7 @@ fn cases(world: &World) -> Vec<Case> {
     let mut cases = of_names(&single);
     cases.extend(of_backends(&single, &tempo, &both));
     cases.extend(of_changes(&single, &both));
+    cases.extend(of_alloy(&single, &both));
     for (signal, other) in [("traces", "metrics"), ("metrics", "traces")] {
         cases.extend(of_signal(&both, signal, other));
     }
@@ -85,6 +86,20 @@ fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
     vec![
         create("spec", "at least one backend", single, &[], &[("/spec/traces", Value::Null)]),
         create(
+            "spec",
+            "canary.signals",
+            single,
+            &[("/spec/canary", json!({"signals": ["Traces"]}))],
+            &[("/spec/canary", json!({"signals": ["Traces", "Metrics"]}))],
+        ),
+        create(
+            "spec.canary.interval",
+            "15s to 1h",
+            single,
+            &[("/spec/canary", json!({"interval": "15s"}))],
+            &[("/spec/canary", json!({"interval": "61m"}))],
+        ),
+        create(
             "spec.traces",
             "singleBinary belongs to mode",
             tempo,
@@ -114,6 +129,69 @@ fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
             &[("/spec/metrics/components/gateway", one())],
             &[("/spec/metrics/components/gatway", one())],
         ),
+    ]
+}
+
+fn of_alloy(single: &Value, both: &Value) -> Vec<Case> {
+    let at = |path: &str| format!("/spec/collectors/alloy/{path}");
+    let config = |stack: &Value| edited(stack, &[(&at("mode"), "ConfigMapOnly".into())]);
+    let managed = edited(both, &[(&at("mode"), "Managed".into())]);
+    let (only, single) = (config(both), config(single));
+    let limits = at("components/alloy/resources/limits");
+    let signals = |of: &[&str]| (at("otlp/signals"), json!(of));
+    let passes = |base: &Value, (pointer, value): (String, Value)| edited(base, &[(&pointer, value)]);
+    let alloy = "spec.collectors.alloy";
+    let case = |place: &str, words: &str, base: &Value, good: (String, Value), bad: (String, Value)| Case {
+        rule: rule(place, words),
+        before: None,
+        passes: passes(base, good),
+        refused: passes(base, bad),
+    };
+    let daemon = edited(&managed, &[(&at("kind"), "DaemonSet".into())]);
+    let traces = || signals(&["Traces"]);
+    let lone = edited(&only, &[("/spec/traces", Value::Null), (&traces().0, json!(["Metrics"]))]);
+    vec![
+        case("spec", "collectors: CPU", &managed, (at("kind"), "Deployment".into()), (limits.clone(), json!({"cpu": 1}))),
+        case(
+            "spec",
+            "collectors: Alloy holds no data",
+            &managed,
+            (at("components/alloy/resources/requests"), json!({"memory": "1Gi"})),
+            (limits, json!({"memory": "1Gi"})),
+        ),
+        case("spec", "signals has Traces", &lone, signals(&["Metrics"]), signals(&["Metrics", "Traces"])),
+        case("spec", "signals has Metrics", &single, traces(), signals(&["Metrics"])),
+        case(alloy, "belong to mode Managed", &only, traces(), (at("kind"), "Deployment".into())),
+        case(
+            alloy,
+            "one pod a node",
+            &daemon,
+            (at("components/alloy/priorityClassName"), "high".into()),
+            (at("components/alloy/replicas"), 2.into()),
+        ),
+        case(alloy, "12345", &managed, (at("otlp/grpcPort"), 12344.into()), (at("otlp/grpcPort"), 12345.into())),
+        case(
+            "spec.collectors.alloy.components",
+            "unknown component",
+            &managed,
+            (at("components/alloy/replicas"), 2.into()),
+            (at("components/agent"), json!({"replicas": 2})),
+        ),
+        case(
+            "spec.collectors.alloy.components",
+            "keeps no data",
+            &managed,
+            (at("components/alloy/replicas"), 2.into()),
+            (at("components/alloy/storage"), json!({"size": "1Gi"})),
+        ),
+        case(
+            "spec.collectors.alloy.otlp",
+            "must differ",
+            &only,
+            (at("otlp/grpcPort"), 4319.into()),
+            (at("otlp/grpcPort"), 4318.into()),
+        ),
+        case("spec.collectors.alloy.otlp", "Logs", &only, traces(), signals(&["Traces", "Logs"])),
     ]
 }
 
@@ -308,6 +386,12 @@ async fn what_the_schema_itself_refuses() {
             ("/spec/traces/components/querier/resources/requests/cpu", json!("lots"), "requests.cpu"),
             ("/spec/traces/components/querier/replicas", json!(-1), "replicas"),
             ("/spec/deletionPolicy", json!("DeleteAll"), "spec.deletionPolicy"),
+            ("/spec/collectors/alloy", json!({"kind": "Deployment"}), "spec.collectors.alloy.mode"),
+            (
+                "/spec/collectors/alloy",
+                json!({"mode": "ConfigMapOnly", "otlp": {"grpcPort": 80}}),
+                "spec.collectors.alloy.otlp.grpcPort",
+            ),
         ];
         for (pointer, value, field) in cases {
             let Err(kube::Error::Api(status)) =

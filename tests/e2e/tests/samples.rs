@@ -234,6 +234,7 @@ fn conditions(stack: &Value, protected: bool) {
         ("PolicyCompliant", ("True", "PolicyKept")),
         // No container runs, so nobody can answer.
         ("RingsHealthy", ("Unknown", "RingsUnknown")),
+        ("DataPathVerified", ("Unknown", "NotYetRun")),
         ("DisruptionProtected", ("True", if protected { "Protected" } else { "NothingToProtect" })),
         ("FaultTolerant", ("False", if protected { "ReplicationFactorTooLow" } else { "SingleReplica" })),
         ("DriftFree", ("True", "NoDrift")),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use obstack_sandbox::{Error, Options, Progress, down, open, status, up};
+use obstack_sandbox::{Error, Options, Pods, Progress, down, open, status, up};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -49,7 +49,18 @@ fn start(dir: &Path) -> Result<(), Error> {
     if let Some(nodes) = std::env::var("NODES").ok().and_then(|nodes| nodes.parse().ok()) {
         options.nodes = nodes;
     }
+    if std::env::var("PODS").is_ok_and(|pods| pods == "real") {
+        options.pods = Pods::Real;
+    }
+    for binary in std::env::var("BINARIES").unwrap_or_default().split_whitespace() {
+        if let Some((name, path)) = binary.split_once('=') {
+            options.binaries.insert(name.into(), path.into());
+        }
+    }
     let sandbox = up(&options, &mut show)?;
+    for backend in &sandbox.backends {
+        println!("{}: {} {}", backend.name, backend.how, backend.images.join(", "));
+    }
     println!("kubeconfig: {}", sandbox.kubeconfig.display());
     println!("S3: {} at {}", sandbox.s3.implementation, sandbox.s3.endpoint);
     for tool in sandbox.tools.all() {

@@ -11,6 +11,7 @@ use crate::errors::{At, Error};
 use crate::kubectl;
 use crate::ports;
 use crate::process::{self, Part, Process};
+use crate::real::{self, SIMULATED};
 use crate::state::State;
 use crate::tools::Tool;
 
@@ -27,7 +28,7 @@ pub(crate) const SCHEDULER: &str = "kube-scheduler";
 
 /// The address of the API server.
 pub(crate) fn server(state: &State) -> String {
-    format!("https://127.0.0.1:{}", state.ports.apiserver)
+    format!("https://{}:{}", state.address(), state.ports.apiserver)
 }
 
 fn part(dir: &Path, name: &'static str, tool: &Tool, port: u16, args: Vec<String>) -> Part {
@@ -66,14 +67,11 @@ pub(crate) fn apiserver(dir: &Path, state: &State) -> Result<Part, Error> {
     let files = Files::of(dir);
     let policy = dir.join("audit-policy.yaml");
     fs::write(&policy, AUDIT_POLICY).at("write", &policy)?;
-    let args = vec![
+    let mut args = vec![
         format!("--etcd-servers=http://127.0.0.1:{}", state.ports.etcd),
-        "--bind-address=127.0.0.1".into(),
+        format!("--bind-address={}", state.listen()),
         format!("--secure-port={}", state.ports.apiserver),
-        "--advertise-address=127.0.0.1".into(),
-        // A loopback address is not a valid endpoint, and no simulated pod would use it.
-        "--endpoint-reconciler-type=none".into(),
-        "--service-cluster-ip-range=10.96.0.0/16".into(),
+        format!("--advertise-address={}", state.address()),
         "--allow-privileged=true".into(),
         "--authorization-mode=Node,RBAC".into(),
         format!("--tls-cert-file={}", files.certificate.display()),
@@ -88,6 +86,21 @@ pub(crate) fn apiserver(dir: &Path, state: &State) -> Result<Part, Error> {
         "--audit-log-maxsize=2000".into(),
         "--profiling=false".into(),
     ];
+    match &state.real {
+        Some(real) => args.extend([
+            format!("--service-cluster-ip-range={}", real.network.services()),
+            format!("--kubelet-certificate-authority={}", files.ca.display()),
+            format!("--kubelet-client-certificate={}", files.client_certificate.display()),
+            format!("--kubelet-client-key={}", files.client_key.display()),
+            // A node's name is known to nobody.
+            "--kubelet-preferred-address-types=InternalIP".into(),
+        ]),
+        None => args.extend([
+            "--service-cluster-ip-range=10.96.0.0/16".into(),
+            // A loopback address is not a valid endpoint, and no simulated pod would use it.
+            "--endpoint-reconciler-type=none".into(),
+        ]),
+    }
     Ok(part(dir, APISERVER, &state.tools.kube_apiserver, state.ports.apiserver, args))
 }
 
@@ -109,15 +122,17 @@ fn controller_args(dir: &Path, port: u16) -> Vec<String> {
 pub(crate) fn controller_manager(dir: &Path, state: &State) -> Part {
     let files = Files::of(dir);
     let port = state.ports.controller_manager;
+    // Sooner than after the default of 50 s, for tests of lost nodes. Leases are renewed every 4 s (`kwok.yaml`): a
+    // simulation that has no CPU for a while is not taken for lost. A real node on a busy machine may have none for
+    // longer.
+    let grace = if state.real.is_some() { 40 } else { 16 };
     let mut args = controller_args(dir, port);
     args.extend([
         "--use-service-account-credentials=true".into(),
         format!("--service-account-private-key-file={}", files.accounts_key.display()),
         format!("--root-ca-file={}", files.ca.display()),
         "--enable-hostpath-provisioner=true".into(),
-        // Sooner than after the default of 50 s, for tests of lost nodes. Leases are renewed every 4 s (`kwok.yaml`):
-        // a simulation that has no CPU for a while is not taken for lost.
-        "--node-monitor-grace-period=16s".into(),
+        format!("--node-monitor-grace-period={grace}s"),
         "--node-monitor-period=1s".into(),
         // It creates this folder, by default one of the system.
         format!("--flex-volume-plugin-dir={}", dir.join("volume-plugins").display()),
@@ -155,10 +170,11 @@ pub(crate) fn wait_kwok(process: &Process) -> Result<(), Error> {
     process::wait_ready(process, READY_LIMIT, || ports::http_ok(process.port, "/healthz"))
 }
 
-/// Creates the nodes and the `StorageClass`es.
+/// Creates the simulated nodes, the `StorageClass`es, and what pods that run need.
 pub(crate) fn create_objects(dir: &Path, state: &State) -> Result<(), Error> {
     let mut items: Vec<Value> = (0..state.nodes).map(|index| node(index, state)).collect();
     items.extend(storage_classes());
+    items.extend(real::objects(state));
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
     kubectl::run(dir, &state.tools, &["create", "-f", "-"], &list.to_string())
         .map(drop)
@@ -179,6 +195,10 @@ fn node(index: usize, state: &State) -> Value {
     let size = json!({ "cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "1Ti" });
     let pods = format!("10.244.{index}.0/24");
     let version = format!("v{}", state.tools.kube_apiserver.version);
+    let taints = match state.real {
+        Some(_) => json!([{ "key": SIMULATED, "effect": "NoSchedule" }]),
+        None => json!([]),
+    };
     json!({
         "apiVersion": "v1",
         "kind": "Node",
@@ -190,10 +210,11 @@ fn node(index: usize, state: &State) -> Value {
                 "kubernetes.io/arch": "amd64",
                 "topology.kubernetes.io/region": "sandbox",
                 "topology.kubernetes.io/zone": zone(index),
+                SIMULATED: "true",
             },
         },
         // The addresses of its pods.
-        "spec": { "podCIDR": pods, "podCIDRs": [pods] },
+        "spec": { "podCIDR": pods, "podCIDRs": [pods], "taints": taints },
         "status": {
             "capacity": size,
             "allocatable": size,
@@ -236,7 +257,7 @@ fn storage_classes() -> [Value; 3] {
     ]
 }
 
-/// Waits until pods can be created and scheduled: every node is ready and without a taint, and the default
+/// Waits until pods can be created and scheduled: every node is ready and without a taint of others, and the default
 /// account of the default namespace is there.
 pub(crate) fn wait_cluster(dir: &Path, state: &State, process: &Process) -> Result<(), Error> {
     process::wait_ready(process, READY_LIMIT, || {
@@ -246,8 +267,9 @@ pub(crate) fn wait_cluster(dir: &Path, state: &State, process: &Process) -> Resu
             .pointer("/items")
             .and_then(Value::as_array)
             .map_or(0, |nodes| nodes.iter().filter(|node| is_usable(node)).count());
-        if ready < state.nodes {
-            return Err(format!("{ready} of {} nodes are ready", state.nodes));
+        let expected = state.nodes + usize::from(state.real.is_some());
+        if ready < expected {
+            return Err(format!("{ready} of {expected} nodes are ready"));
         }
         let account = ["get", "serviceaccount", "default", "--namespace=default", "-o", "name"];
         kubectl::run(dir, &state.tools, &account, "").map(drop)
@@ -263,7 +285,8 @@ fn is_usable(node: &Value) -> bool {
         })
     });
     let taints = node.pointer("/spec/taints").and_then(Value::as_array);
-    ready && taints.is_none_or(Vec::is_empty)
+    let own = |taint: &Value| taint.get("key").is_some_and(|key| key == SIMULATED);
+    ready && taints.is_none_or(|taints| taints.iter().all(own))
 }
 
 #[cfg(test)]
@@ -276,9 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_usable_when_ready_and_without_taints() {
+    fn a_node_is_usable_when_ready_and_without_taints_of_others() {
         let ready = json!([{ "type": "Ready", "status": "True" }]);
         assert!(is_usable(&json!({ "spec": {}, "status": { "conditions": ready } })));
+        let own = json!({ "taints": [{ "key": SIMULATED }] });
+        assert!(is_usable(&json!({ "spec": own, "status": { "conditions": ready } })));
         assert!(!is_usable(&json!({ "spec": { "taints": [{}] }, "status": { "conditions": ready } })));
         assert!(!is_usable(&json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } })));
         assert!(!is_usable(&json!({})));

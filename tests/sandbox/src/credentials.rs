@@ -20,6 +20,9 @@ pub(crate) struct Files {
     pub(crate) ca: PathBuf,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// With which the API server asks a kubelet.
+    pub(crate) client_certificate: PathBuf,
+    pub(crate) client_key: PathBuf,
     pub(crate) accounts_key: PathBuf,
     pub(crate) accounts_public_key: PathBuf,
     pub(crate) tokens: PathBuf,
@@ -33,6 +36,8 @@ impl Files {
             ca: pki.join("ca.crt"),
             certificate: pki.join("server.crt"),
             key: pki.join("server.key"),
+            client_certificate: pki.join("client.crt"),
+            client_key: pki.join("client.key"),
             accounts_key: pki.join("accounts.key"),
             accounts_public_key: pki.join("accounts.pub"),
             tokens: pki.join("tokens.csv"),
@@ -40,17 +45,21 @@ impl Files {
         }
     }
 
-    /// Makes all of them: a CA, one serving certificate for every part that serves TLS, the key pair that signs
-    /// `ServiceAccount` tokens, and an admin with its kubeconfig.
-    pub(crate) fn create(&self, server: &str) -> Result<(), Error> {
+    /// Makes all of them: a CA, one serving certificate for every part that serves TLS at these addresses, one for the
+    /// API server as a client, the key pair that signs `ServiceAccount` tokens, and an admin with its kubeconfig.
+    pub(crate) fn create(&self, server: &str, addresses: &[Ipv4Addr]) -> Result<(), Error> {
         let ca = CertifiedIssuer::self_signed(ca_params(), KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
-        let certificate = server_params()?.signed_by(&key, &ca)?;
+        let certificate = server_params(addresses)?.signed_by(&key, &ca)?;
+        let client_key = KeyPair::generate()?;
+        let client = client_params().signed_by(&client_key, &ca)?;
         let accounts = KeyPair::generate()?;
         let token = random_hex::<24>()?;
         write_private(&self.ca, &ca.pem())?;
         write_private(&self.certificate, &certificate.pem())?;
         write_private(&self.key, &key.serialize_pem())?;
+        write_private(&self.client_certificate, &client.pem())?;
+        write_private(&self.client_key, &client_key.serialize_pem())?;
         write_private(&self.accounts_key, &accounts.serialize_pem())?;
         write_private(&self.accounts_public_key, &accounts.public_key_pem())?;
         write_private(&self.tokens, &format!("{token},admin,admin,system:masters\n"))?;
@@ -66,14 +75,29 @@ fn ca_params() -> CertificateParams {
     params
 }
 
-fn server_params() -> Result<CertificateParams, Error> {
-    let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+fn server_params(addresses: &[Ipv4Addr]) -> Result<CertificateParams, Error> {
+    let names = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ];
     let mut params = CertificateParams::new(names.map(String::from))?;
-    params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let addresses = addresses.iter().map(|address| SanType::IpAddress(IpAddr::V4(*address)));
+    params.subject_alt_names.extend(addresses);
     params.distinguished_name.push(DnType::CommonName, "obstack-sandbox-server");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     Ok(params)
+}
+
+fn client_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "obstack-sandbox-apiserver");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 fn kubeconfig(server: &str, ca: &str, token: &str) -> String {
@@ -179,7 +203,7 @@ mod tests {
     fn credentials_are_complete_and_private() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::of(dir.path());
-        files.create("https://127.0.0.1:1").unwrap();
+        files.create("https://127.0.0.1:1", &[Ipv4Addr::LOCALHOST]).unwrap();
         for path in [&files.ca, &files.key, &files.accounts_key, &files.tokens, &files.kubeconfig] {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
         }

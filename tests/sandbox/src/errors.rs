@@ -1,6 +1,7 @@
 //! What can go wrong, in words that say what to do next.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// Why a sandbox could not be started, found, used or stopped.
@@ -39,9 +40,89 @@ pub enum Error {
         /// The variable that names the base folder directly.
         variable: &'static str,
     },
-    /// Pods that really run are asked for.
-    #[error("pods that really run are not available yet: use simulated pods")]
-    RealPods,
+    /// Pods that run are asked for by somebody who may not make networks and mounts.
+    #[error(
+        "pods that run need root, for networks, mounts and control groups: run it with sudo, or with --pods simulated"
+    )]
+    NotRoot,
+    /// The kernel of this machine does not do what pods need.
+    #[error("pods that run need {missing} of the kernel: use another machine, or --pods simulated")]
+    Kernel {
+        /// What is missing.
+        missing: String,
+    },
+    /// Programs that every system has are not there.
+    #[error("pods that run need these programs on PATH: {missing}; install them, or use --pods simulated")]
+    Programs {
+        /// The programs.
+        missing: String,
+    },
+    /// Packages are missing and cannot be installed from here.
+    #[error(
+        "pods that run need the packages {names} ({reason}): install them with `apt-get install {names}` or what your system has for it, or use --pods simulated"
+    )]
+    Packages {
+        /// The names that Debian has for them.
+        names: String,
+        /// Why they were not installed.
+        reason: String,
+    },
+    /// No block of addresses is free.
+    #[error(
+        "no block of addresses is free: this machine has routes into all {blocks} blocks of 8192 from {from} on; take another sandbox down"
+    )]
+    NoAddresses {
+        /// The first address of the first block.
+        from: Ipv4Addr,
+        /// The number of blocks.
+        blocks: u8,
+    },
+    /// The network of the sandbox could not be made or removed.
+    #[error("`{command}` failed: {reason}")]
+    Network {
+        /// The command.
+        command: String,
+        /// What it complained about.
+        reason: String,
+    },
+    /// The folder's path is too long for sockets in it.
+    #[error("the path {} has {length} characters; with pods that run it may have {limit}", dir.display())]
+    LongPath {
+        /// The folder.
+        dir: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest that works.
+        limit: usize,
+    },
+    /// A binary is given for a backend that cannot have one.
+    #[error("--binary {name}: there is no such backend; known are {known}")]
+    UnknownBinary {
+        /// The name as given.
+        name: String,
+        /// The names that can be given.
+        known: String,
+    },
+    /// Binaries are given, and no pod would run them.
+    #[error("--binary is for pods that run: add --pods real")]
+    BinariesOfSimulatedPods,
+    /// Something needs containers and there are none.
+    #[error("the pods of this sandbox are simulated: there is no container and no image in it")]
+    NoRealPods,
+    /// Containers could not be reached.
+    #[error("cannot {action}: {reason}")]
+    Containers {
+        /// What was tried, as a verb with its object.
+        action: String,
+        /// What containerd or the API server said.
+        reason: String,
+    },
+    /// A mount did not go away, so nothing below the folder may be removed.
+    #[error("{} is still mounted: `umount {}` shows why, then try again", path.display(), path.display())]
+    StillMounted {
+        /// The mount point.
+        path: PathBuf,
+    },
     /// A sandbox needs at least one node.
     #[error("a sandbox needs between 1 and 250 nodes, not {asked}")]
     Nodes {
@@ -144,6 +225,14 @@ pub enum Error {
         running: String,
         /// What was asked for.
         asked: String,
+    },
+    /// Something cannot be put into an image.
+    #[error("{} cannot be in an image: {reason}", path.display())]
+    Image {
+        /// What should be in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// Processes survived a kill.
     #[error("these processes of the sandbox do not end: {0}")]

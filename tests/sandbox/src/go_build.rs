@@ -33,6 +33,10 @@ macro_rules! family {
 }
 
 static KUBERNETES_FAMILY: Family = family!("kubernetes");
+static CONTAINERD_FAMILY: Family = family!("containerd");
+static RUNC_FAMILY: Family = family!("runc");
+static CNI_FAMILY: Family = family!("cni");
+static COREDNS_FAMILY: Family = family!("coredns");
 static ETCD_FAMILY: Family = family!("etcd");
 static KWOK_FAMILY: Family = family!("kwok");
 static HELM_FAMILY: Family = family!("helm");
@@ -51,6 +55,8 @@ pub(crate) struct Recipe {
     /// Variables of the program that hold its version. Without them a binary reports a placeholder, and
     /// whatever compares versions goes wrong.
     version_variables: &'static [(&'static str, &'static str)],
+    /// The build tags of a binary that is made with C as well; without it there is no C, and the binary is static.
+    c_tags: Option<&'static str>,
 }
 
 const KUBERNETES_VARIABLES: &[(&str, &str)] = &[
@@ -71,6 +77,7 @@ const fn kubernetes(name: &'static str, package: &'static str) -> Recipe {
         family: &KUBERNETES_FAMILY,
         package,
         version_variables: KUBERNETES_VARIABLES,
+        c_tags: None,
     }
 }
 
@@ -81,12 +88,15 @@ pub(crate) static KUBE_CONTROLLER_MANAGER: Recipe =
     kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager");
 pub(crate) static KUBE_SCHEDULER: Recipe =
     kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler");
+pub(crate) static KUBELET: Recipe = kubernetes("kubelet", "k8s.io/kubernetes/cmd/kubelet");
+pub(crate) static KUBE_PROXY: Recipe = kubernetes("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy");
 pub(crate) static ETCD: Recipe = Recipe {
     name: "etcd",
     version: "3.6.16",
     family: &ETCD_FAMILY,
     package: "go.etcd.io/etcd/server/v3",
     version_variables: &[],
+    c_tags: None,
 };
 pub(crate) static KWOK: Recipe = Recipe {
     name: "kwok",
@@ -94,6 +104,7 @@ pub(crate) static KWOK: Recipe = Recipe {
     family: &KWOK_FAMILY,
     package: "sigs.k8s.io/kwok/cmd/kwok",
     version_variables: &[("sigs.k8s.io/kwok/pkg/consts.Version", "v0.8.0")],
+    c_tags: None,
 };
 pub(crate) static HELM: Recipe = Recipe {
     name: "helm",
@@ -104,6 +115,7 @@ pub(crate) static HELM: Recipe = Recipe {
         ("helm.sh/helm/v4/internal/version.version", "v4.3.1"),
         ("helm.sh/helm/v4/internal/version.gitTreeState", "clean"),
     ],
+    c_tags: None,
 };
 pub(crate) static VERSITYGW: Recipe = Recipe {
     name: "versitygw",
@@ -111,6 +123,7 @@ pub(crate) static VERSITYGW: Recipe = Recipe {
     family: &VERSITYGW_FAMILY,
     package: "github.com/versity/versitygw/cmd/versitygw",
     version_variables: &[("main.Version", "v1.8.0")],
+    c_tags: None,
 };
 
 pub(crate) static MIMIR: Recipe = Recipe {
@@ -119,6 +132,59 @@ pub(crate) static MIMIR: Recipe = Recipe {
     family: &MIMIR_FAMILY,
     package: "github.com/grafana/mimir/cmd/mimir",
     version_variables: &[("github.com/grafana/mimir/pkg/util/version.Version", "3.0.5")],
+    c_tags: None,
+};
+
+const fn containerd(name: &'static str, package: &'static str) -> Recipe {
+    Recipe {
+        name,
+        version: "2.4.2",
+        family: &CONTAINERD_FAMILY,
+        package,
+        version_variables: &[("github.com/containerd/containerd/v2/version.Version", "2.4.2")],
+        c_tags: None,
+    }
+}
+
+pub(crate) static CONTAINERD: Recipe =
+    containerd("containerd", "github.com/containerd/containerd/v2/cmd/containerd");
+pub(crate) static CONTAINERD_SHIM: Recipe =
+    containerd("containerd-shim-runc-v2", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2");
+pub(crate) static CTR: Recipe = containerd("ctr", "github.com/containerd/containerd/v2/cmd/ctr");
+pub(crate) static RUNC: Recipe = Recipe {
+    name: "runc",
+    version: "1.5.2",
+    family: &RUNC_FAMILY,
+    package: "github.com/opencontainers/runc",
+    version_variables: &[],
+    // Without it a pod cannot ask for the default system call filter.
+    c_tags: Some("seccomp"),
+};
+
+const fn cni(name: &'static str, package: &'static str) -> Recipe {
+    Recipe {
+        name,
+        version: "1.9.1",
+        family: &CNI_FAMILY,
+        package,
+        version_variables: &[(
+            "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion",
+            "v1.9.1",
+        )],
+        c_tags: None,
+    }
+}
+
+pub(crate) static CNI_PTP: Recipe = cni("ptp", "github.com/containernetworking/plugins/plugins/main/ptp");
+pub(crate) static CNI_HOST_LOCAL: Recipe =
+    cni("host-local", "github.com/containernetworking/plugins/plugins/ipam/host-local");
+pub(crate) static COREDNS: Recipe = Recipe {
+    name: "coredns",
+    version: "1.15.0",
+    family: &COREDNS_FAMILY,
+    package: "github.com/coredns/coredns",
+    version_variables: &[],
+    c_tags: None,
 };
 
 impl Recipe {
@@ -134,6 +200,11 @@ impl Recipe {
     fn tool(&self, path: PathBuf, origin: Origin) -> Tool {
         Tool { name: self.name.into(), path, version: self.version.into(), origin }
     }
+}
+
+/// Whether the cache has the binary.
+pub(crate) fn is_built(recipe: &Recipe) -> Result<bool, Error> {
+    Ok(is_executable(&recipe.binary(&cache_dir()?.join("tools"))))
 }
 
 /// Hands out binaries, and counts those it has to build.
@@ -201,11 +272,12 @@ impl<'a> Builder<'a> {
         fs::create_dir_all(dir).at("create", dir)?;
         let unfinished = dir.join(format!(".{}.unfinished", recipe.name));
         let status = Command::new("go")
-            .args(["build", "-mod=readonly", "-trimpath", "-ldflags", &recipe.linker_flags(), "-o"])
+            .args(["build", "-mod=readonly", "-trimpath", "-tags", recipe.c_tags.unwrap_or_default()])
+            .args(["-ldflags", &recipe.linker_flags(), "-o"])
             .arg(&unfinished)
             .arg(recipe.package)
             .current_dir(&module)
-            .env("CGO_ENABLED", "0")
+            .env("CGO_ENABLED", if recipe.c_tags.is_some() { "1" } else { "0" })
             .env("GOWORK", "off")
             .env_remove("GOOS")
             .env_remove("GOARCH")
@@ -226,8 +298,10 @@ fn go_failed(recipe: &Recipe, source: std::io::Error) -> Error {
         let looked = match recipe.name {
             "helm" => "PATH",
             "versitygw" => "a SeaweedFS `weed` on PATH or in OBSTACK_WEED serves instead",
-            "kwok" | "mimir" => "only the cache, see OBSTACK_CACHE",
-            _ => "KUBEBUILDER_ASSETS",
+            "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kubectl" | "etcd" => {
+                "KUBEBUILDER_ASSETS, for simulated pods"
+            }
+            _ => "only the cache, see OBSTACK_CACHE",
         };
         return Error::NoGo { tool: recipe.name.into(), looked: looked.into() };
     }
@@ -253,11 +327,20 @@ pub(crate) fn user_dir(base: &'static str, in_home: &str) -> Result<PathBuf, Err
 mod tests {
     use super::*;
 
-    const ALL: [&Recipe; 9] = [
+    const ALL: [&Recipe; 18] = [
         &KUBECTL,
         &KUBE_APISERVER,
         &KUBE_CONTROLLER_MANAGER,
         &KUBE_SCHEDULER,
+        &KUBELET,
+        &KUBE_PROXY,
+        &CONTAINERD,
+        &CONTAINERD_SHIM,
+        &CTR,
+        &RUNC,
+        &CNI_PTP,
+        &CNI_HOST_LOCAL,
+        &COREDNS,
         &ETCD,
         &KWOK,
         &HELM,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::errors::{At, Error};
 use crate::process::Part;
+use crate::real::SIMULATED;
 use crate::state::State;
 
 /// What simulated nodes and pods do, and when; and what they do when they are told to fail.
@@ -24,7 +25,11 @@ pub(crate) fn part(dir: &Path, state: &State) -> Result<Part, Error> {
             format!("--config={}", config.display()),
             format!("--kubeconfig={}", dir.join("kubeconfig").display()),
             format!("--server-address=127.0.0.1:{}", state.ports.kwok),
-            "--manage-all-nodes=true".into(),
+            if state.real.is_some() {
+                format!("--manage-nodes-with-label-selector={SIMULATED}=true")
+            } else {
+                "--manage-all-nodes=true".into()
+            },
             "--node-ip=127.0.0.1".into(),
         ],
         env: Vec::new(),

@@ -1,10 +1,11 @@
 //! A real Kubernetes control plane on this machine, without Docker: etcd, API server, controllers and scheduler as
 //! plain processes, simulated nodes and pods, and an S3 server. For the end-to-end tests and for trying things out.
 //!
-//! Pods are simulated: they are scheduled, get an address and become ready, and no container runs. The API server,
-//! its admission, quotas, volumes, scheduling and garbage collection are the real ones.
+//! Simulated pods are scheduled, get an address and become ready, and no container runs. The API server, its
+//! admission, quotas, volumes, scheduling and garbage collection are the real ones. With [`Pods::Real`] there is also a
+//! node that runs containers ([`REAL_NODE`]), in a network of its own.
 //!
-//! A pod with the annotation [`HOLD_ANNOTATION`]` = "true"` stays unready until the annotation goes away. As long as
+//! A simulated pod with the annotation [`HOLD_ANNOTATION`]` = "true"` stays unready until the annotation goes away. As long as
 //! they have theirs, one with [`FAIL_ANNOTATION`] shows a [`Fault`] and a node with [`LOST_ANNOTATION`] is lost.
 
 mod control_plane;
@@ -15,15 +16,18 @@ mod go_build;
 mod kubectl;
 mod kwok;
 mod lifecycle;
+pub mod oci;
 mod ports;
 mod process;
 mod progress;
+mod real;
 mod s3;
 mod state;
 mod tools;
 mod versions;
 mod volumes;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +35,7 @@ use std::process::Command;
 pub use errors::Error;
 pub use faults::{FAIL_ANNOTATION, FAIL_MESSAGE_ANNOTATION, Fault, LOST_ANNOTATION};
 pub use progress::Progress;
+pub use real::{Backend, ContainerSignal, How, REAL_NODE, RealTools};
 pub use s3::{S3, S3Implementation};
 pub use tools::{Origin, Tool, Tools};
 
@@ -45,7 +50,7 @@ pub enum Pods {
     /// Nothing: they become ready without running.
     #[default]
     Simulated,
-    /// Their containers run. Not available yet.
+    /// Their containers run, for those backends whose images can be had. Needs root.
     Real,
 }
 
@@ -59,14 +64,16 @@ pub struct Options {
     pub weed: Option<PathBuf>,
     /// What happens inside of pods.
     pub pods: Pods,
-    /// The number of nodes, spread over three zones.
+    /// Static binaries for backends by name, such as `tempo`, from which images are made. For pods that run.
+    pub binaries: BTreeMap<String, PathBuf>,
+    /// The number of simulated nodes, spread over three zones.
     pub nodes: usize,
 }
 
 impl Options {
     /// Three nodes, simulated pods, and the S3 server that is there.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), weed: None, pods: Pods::Simulated, nodes: 3 }
+        Self { dir: dir.into(), weed: None, pods: Pods::Simulated, binaries: BTreeMap::new(), nodes: 3 }
     }
 }
 
@@ -85,8 +92,12 @@ pub struct Sandbox {
     pub s3: S3,
     /// The binaries it was made of, and the clients for it.
     pub tools: Tools,
-    /// The number of nodes.
+    /// The number of simulated nodes.
     pub nodes: usize,
+    /// What happens inside of pods.
+    pub pods: Pods,
+    /// Which backends are real here, and how; empty where pods are simulated.
+    pub backends: Vec<Backend>,
 }
 
 /// What was taken down.
@@ -113,6 +124,8 @@ pub struct Status {
     pub tools: Option<Tools>,
     /// Its S3 server.
     pub s3: Option<S3>,
+    /// Which backends are real here, and how; empty where pods are simulated.
+    pub backends: Vec<Backend>,
 }
 
 /// One part of a sandbox.
@@ -124,7 +137,7 @@ pub struct PartStatus {
     pub pid: u32,
     /// Whether that process runs.
     pub alive: bool,
-    /// Its port on 127.0.0.1.
+    /// Its port on 127.0.0.1, in the network of the sandbox if it has its own; 0 if it has none.
     pub port: u16,
     /// Its version.
     pub version: String,
@@ -155,7 +168,14 @@ pub fn down(dir: &Path, report: &mut dyn FnMut(Progress)) -> Result<DownReport, 
 pub fn status(dir: &Path) -> Result<Status, Error> {
     let dir = lifecycle::absolute(dir)?;
     let Some(state) = State::load(&dir)? else {
-        return Ok(Status { dir, running: false, parts: Vec::new(), tools: None, s3: None });
+        return Ok(Status {
+            dir,
+            running: false,
+            parts: Vec::new(),
+            tools: None,
+            s3: None,
+            backends: Vec::new(),
+        });
     };
     let running = lifecycle::running(&dir, &state).is_ok();
     let part = |part: process::Process| PartStatus {
@@ -167,7 +187,8 @@ pub fn status(dir: &Path) -> Result<Status, Error> {
         log: part.log,
     };
     let parts = state.parts.into_iter().map(part).collect();
-    Ok(Status { dir, running, parts, tools: Some(state.tools), s3: Some(state.s3) })
+    let backends = state.real.map(|real| real.backends).unwrap_or_default();
+    Ok(Status { dir, running, parts, tools: Some(state.tools), s3: Some(state.s3), backends })
 }
 
 /// The helm binary alone, found or built.
@@ -175,9 +196,19 @@ pub fn helm(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
     tools::helm(report).map(|tool| tool.path)
 }
 
+/// The helm whose version is fixed here, built: a static binary for an image.
+pub fn built_helm(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
+    tools::built_helm(report).map(|tool| tool.path)
+}
+
 /// The real Mimir, which no sandbox needs: for tests that ask it something. Building it takes about four minutes.
 pub fn mimir(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
     tools::mimir(report).map(|tool| tool.path)
+}
+
+/// The versitygw whose version is fixed here, built: for tests that need an S3 server and no sandbox.
+pub fn versitygw(report: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
+    tools::versitygw(report).map(|tool| tool.path)
 }
 
 /// Where a sandbox lies unless something else is asked for: `obstack/sandbox` in the state folder of the user.
@@ -194,6 +225,27 @@ impl Sandbox {
     /// Starts the S3 server again, on the same port with the same data and credentials.
     pub fn start_s3(&self) -> Result<(), Error> {
         lifecycle::start_s3(&self.dir)
+    }
+
+    /// Whether the containers of a backend, such as `mimir`, run here.
+    pub fn is_real(&self, backend: &str) -> bool {
+        self.backends.iter().any(|known| known.name == backend && known.is_real())
+    }
+
+    /// Brings the images of an OCI archive into the node that runs containers, under the names they have in it.
+    pub fn import_image(&self, archive: &Path) -> Result<(), Error> {
+        lifecycle::import_image(&self.dir, archive)
+    }
+
+    /// Sends a signal to the first process of a container that runs. What Kubernetes does then is up to it.
+    pub fn kill_container(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        signal: ContainerSignal,
+    ) -> Result<(), Error> {
+        lifecycle::kill_container(&self.dir, (namespace, pod, container), signal)
     }
 
     /// The environment for programs that use the sandbox.

@@ -1,5 +1,6 @@
 //! Up and down: the order in which parts start and stop, and what happens when one of them does not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,13 +11,17 @@ use crate::errors::{At, Error};
 use crate::ports::Ports;
 use crate::process::{self, Identity, Part, Process};
 use crate::progress::{Progress, Report};
-use crate::s3::{self, S3, S3Implementation};
+use crate::real::{self, Materials, containerd, network, network::Inside};
+use crate::s3::{self, S3Implementation};
 use crate::state::{self, Phase, State};
 use crate::tools::{self, Tools};
-use crate::{DownReport, Options, Pods, Sandbox, kwok, volumes};
+use crate::{ContainerSignal, DownReport, Options, Pods, Sandbox, kwok, volumes};
 
 /// How long a part may take to end when asked.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// What a process is called that is no part, before its id.
+const UNNAMED: &str = "process";
 
 /// How often a start is tried when another program takes a chosen port first.
 const ATTEMPTS: usize = 3;
@@ -44,12 +49,18 @@ fn sandbox(dir: &Path, state: &State) -> Sandbox {
         s3: state.s3.clone(),
         tools: state.tools.clone(),
         nodes: state.nodes,
+        backends: state.real.as_ref().map(|real| real.backends.clone()).unwrap_or_default(),
+        pods: pods(state),
     }
 }
 
+fn pods(state: &State) -> Pods {
+    if state.real.is_some() { Pods::Real } else { Pods::Simulated }
+}
+
 pub(crate) fn up(options: &Options, report: Report<'_>) -> Result<Sandbox, Error> {
-    if options.pods == Pods::Real {
-        return Err(Error::RealPods);
+    if options.pods == Pods::Simulated && !options.binaries.is_empty() {
+        return Err(Error::BinariesOfSimulatedPods);
     }
     if !(1..=250).contains(&options.nodes) {
         return Err(Error::Nodes { asked: options.nodes });
@@ -69,7 +80,11 @@ pub(crate) fn up(options: &Options, report: Report<'_>) -> Result<Sandbox, Error
         return Ok(sandbox);
     }
     // Building takes minutes: the folder is not held meanwhile.
-    let tools = tools::resolve(options.weed.as_deref(), report)?;
+    let materials = match options.pods {
+        Pods::Real => Some(Materials::gather(&dir, &options.binaries, report)?),
+        Pods::Simulated => None,
+    };
+    let tools = tools::resolve(options.weed.as_deref(), options.pods, report)?;
     let _lock = state::lock_new(&dir, report)?;
     match State::load(&dir)? {
         Some(mut state) => {
@@ -80,13 +95,13 @@ pub(crate) fn up(options: &Options, report: Report<'_>) -> Result<Sandbox, Error
                 return Ok(sandbox(&dir, &state));
             }
             report(Progress::step("cleaning", "what is left of an incomplete sandbox is removed"));
-            stop_all(&state, report)?;
+            stop_all(&dir, &state, report)?;
             clear(&dir, &state)?;
         }
         None if state::is_vacant(&dir)? => {}
         None => return Err(Error::NotASandbox { dir }),
     }
-    let sandbox = start_new(&dir, options.nodes, &tools, report)?;
+    let sandbox = start_new(&dir, options.nodes, &tools, materials.as_ref(), report)?;
     done(&format!("{} with {}", sandbox.server, sandbox.s3.implementation), report);
     Ok(sandbox)
 }
@@ -96,6 +111,23 @@ fn same_as_asked(dir: &Path, state: &State, options: &Options) -> Result<(), Err
     let differs = |running: String, asked: String| Error::Differs { dir: dir.into(), running, asked };
     if state.nodes != options.nodes {
         return Err(differs(format!("{} nodes", state.nodes), format!("{} nodes", options.nodes)));
+    }
+    if pods(state) != options.pods {
+        let named = |pods| match pods {
+            Pods::Simulated => "simulated pods".to_owned(),
+            Pods::Real => "pods that run".to_owned(),
+        };
+        return Err(differs(named(pods(state)), named(options.pods)));
+    }
+    if let Some(real) = &state.real
+        && !options.binaries.is_empty()
+        && real.given != options.binaries
+    {
+        let named = |binaries: &BTreeMap<String, PathBuf>| {
+            let each = binaries.iter().map(|(name, path)| format!("{name}={}", path.display()));
+            format!("the binaries [{}]", each.collect::<Vec<_>>().join(", "))
+        };
+        return Err(differs(named(&real.given), named(&options.binaries)));
     }
     let weed = options.weed.clone().or_else(tools::named_weed);
     match (&state.s3.implementation, weed) {
@@ -107,19 +139,26 @@ fn same_as_asked(dir: &Path, state: &State, options: &Options) -> Result<(), Err
 }
 
 /// Another program can take a port between its choice and its use: then all of it starts again with other ports.
-fn start_new(dir: &Path, nodes: usize, tools: &Tools, report: Report<'_>) -> Result<Sandbox, Error> {
+fn start_new(
+    dir: &Path,
+    nodes: usize,
+    tools: &Tools,
+    materials: Option<&Materials>,
+    report: Report<'_>,
+) -> Result<Sandbox, Error> {
     let mut attempt = 1;
     loop {
         let ports = Ports::choose()?;
-        let s3 = S3::new(ports.s3, s3::implementation(&tools.s3))?;
-        let mut state = State::new(random_hex::<12>()?, nodes, ports, tools.clone(), s3);
+        let id = random_hex::<12>()?;
+        let real = materials.map(|materials| materials.plan(&id)).transpose()?;
+        let mut state = State::new(id, nodes, ports, tools.clone(), real)?;
         state.save(dir)?;
-        let error = match start_parts(dir, &mut state, report) {
+        let error = match start_parts(dir, &mut state, materials, report) {
             Ok(()) => return Ok(sandbox(dir, &state)),
             Err(error) => error,
         };
         // The first error is the one that counts, and the logs it names stay.
-        let stopped = stop_all(&state, report);
+        let stopped = stop_all(dir, &state, report);
         let taken = matches!(&error, Error::PartDied { tail, .. } if tail.contains("address already in use"));
         if !taken || attempt == ATTEMPTS || stopped.is_err() {
             return Err(error);
@@ -130,10 +169,19 @@ fn start_new(dir: &Path, nodes: usize, tools: &Tools, report: Report<'_>) -> Res
     }
 }
 
-fn start_parts(dir: &Path, state: &mut State, report: Report<'_>) -> Result<(), Error> {
+fn start_parts(
+    dir: &Path,
+    state: &mut State,
+    materials: Option<&Materials>,
+    report: Report<'_>,
+) -> Result<(), Error> {
     let logs = dir.join("logs");
     fs::create_dir_all(&logs).at("create", &logs)?;
-    Files::of(dir).create(&plane::server(state))?;
+    if let Some(materials) = materials {
+        real::prepare(dir, state, materials, report)?;
+    }
+    let _inside = Inside::enter(state)?;
+    Files::of(dir).create(&plane::server(state), &state.addresses())?;
     let s3 = start(dir, state, &s3::part(dir, state)?, report)?;
     let etcd = start(dir, state, &plane::etcd(dir, state), report)?;
     plane::wait_etcd(&etcd)?;
@@ -147,6 +195,9 @@ fn start_parts(dir: &Path, state: &mut State, report: Report<'_>) -> Result<(), 
     plane::create_objects(dir, state)?;
     plane::wait_serving(dir, state, &controllers, "/healthz")?;
     plane::wait_serving(dir, state, &scheduler, "/healthz")?;
+    if materials.is_some() {
+        real::start_node(dir, state, report)?;
+    }
     report(Progress::step("nodes", "waiting until they are ready"));
     plane::wait_cluster(dir, state, &kwok)?;
     s3::wait_ready(&s3, state)?;
@@ -159,8 +210,13 @@ fn start_parts(dir: &Path, state: &mut State, report: Report<'_>) -> Result<(), 
 }
 
 /// Starts a part and writes it down at once.
-fn start(dir: &Path, state: &mut State, part: &Part, report: Report<'_>) -> Result<Process, Error> {
-    report(Progress::step(part.name, format!("{} on 127.0.0.1:{}", part.version, part.port)));
+pub(crate) fn start(
+    dir: &Path,
+    state: &mut State,
+    part: &Part,
+    report: Report<'_>,
+) -> Result<Process, Error> {
+    report(Progress::step(part.name, part.description()));
     let process = process::spawn(part, &state.id)?;
     state.note(process.clone());
     state.save(dir)?;
@@ -172,6 +228,7 @@ fn resume_s3(dir: &Path, state: &mut State, report: Report<'_>) -> Result<(), Er
     if state.part(s3::NAME).is_some_and(|part| part.id.alive()) {
         return state.save(dir);
     }
+    let _inside = Inside::enter(state)?;
     let process = start(dir, state, &s3::part(dir, state)?, report)?;
     s3::wait_ready(&process, state)
 }
@@ -189,11 +246,26 @@ pub(crate) fn stop_s3(dir: &Path) -> Result<(), Error> {
     process::stop(&server, GRACE).map(drop)
 }
 
+pub(crate) fn import_image(dir: &Path, archive: &Path) -> Result<(), Error> {
+    real::import(dir, &known(dir)?, archive)
+}
+
+pub(crate) fn kill_container(
+    dir: &Path,
+    container: (&str, &str, &str),
+    signal: ContainerSignal,
+) -> Result<(), Error> {
+    real::signal(dir, &known(dir)?, container, signal)
+}
+
+fn known(dir: &Path) -> Result<State, Error> {
+    State::load(dir)?.ok_or_else(|| Error::NotRunning { dir: dir.into(), parts: String::new() })
+}
+
 fn hold(dir: &Path) -> Result<(fs::File, State), Error> {
     let missing = || Error::NotRunning { dir: dir.into(), parts: String::new() };
     let lock = state::lock(dir, &mut |_| {})?.ok_or_else(missing)?;
-    let state = State::load(dir)?.ok_or_else(missing)?;
-    Ok((lock, state))
+    Ok((lock, known(dir)?))
 }
 
 pub(crate) fn down(dir: &Path, report: Report<'_>) -> Result<DownReport, Error> {
@@ -203,7 +275,7 @@ pub(crate) fn down(dir: &Path, report: Report<'_>) -> Result<DownReport, Error> 
     if let Some(_lock) = state::lock(&dir, report)? {
         match State::load(&dir)? {
             Some(state) => {
-                result = stop_all(&state, report)?;
+                result = stop_all(&dir, &state, report)?;
                 clear(&dir, &state)?;
             }
             None if state::is_vacant(&dir)? => {}
@@ -218,13 +290,14 @@ pub(crate) fn down(dir: &Path, report: Report<'_>) -> Result<DownReport, Error> 
     Ok(result)
 }
 
-/// Stops clients before servers. An API server without its store does not end when asked to: it is not waited for.
-fn stop_all(state: &State, report: Report<'_>) -> Result<DownReport, Error> {
+/// Stops clients before servers, and the kubelet before its containers. An API server without its store does not end
+/// when asked to: it is not waited for. What a stopped sandbox took of the machine is given back.
+fn stop_all(dir: &Path, state: &State, report: Report<'_>) -> Result<DownReport, Error> {
     let mut alive: Vec<(String, Identity)> = process::marked(&state.id)
         .into_iter()
         .map(|id| {
             let name = state.parts.iter().find(|part| part.id == id).map(|part| part.name.clone());
-            (name.unwrap_or_else(|| format!("process {}", id.pid)), id)
+            (name.unwrap_or_else(|| format!("{UNNAMED} {}", id.pid)), id)
         })
         .collect();
     for part in &state.parts {
@@ -233,19 +306,24 @@ fn stop_all(state: &State, report: Report<'_>) -> Result<DownReport, Error> {
         }
     }
     let turn = |name: &str| match name {
-        plane::ETCD => 2,
-        plane::APISERVER => 1,
+        network::NAME => 4,
+        plane::ETCD => 3,
+        plane::APISERVER => 2,
+        containerd::NAME => 1,
         _ => 0,
     };
     let has_store = alive.iter().any(|(name, _)| name == plane::ETCD);
     let mut result = DownReport::default();
-    for now in 0..=2 {
+    for now in 0..=4 {
+        if now == turn(containerd::NAME) {
+            real::end_containers(state, report)?;
+        }
         let group: Vec<&(String, Identity)> = alive.iter().filter(|(name, _)| turn(name) == now).collect();
         if group.is_empty() {
             continue;
         }
         let names: Vec<&str> = group.iter().map(|(name, _)| name.as_str()).collect();
-        report(Progress::step("stopping", names.join(", ")));
+        report(Progress::step("stopping", listed(&names)));
         let ids: Vec<Identity> = group.iter().map(|(_, id)| id.clone()).collect();
         let grace = if now == turn(plane::APISERVER) && !has_store { Duration::ZERO } else { GRACE };
         let killed = process::stop(&ids, grace)?;
@@ -256,7 +334,20 @@ fn stop_all(state: &State, report: Report<'_>) -> Result<DownReport, Error> {
             }
         }
     }
+    // Those that containerd was just starting.
+    process::stop(&process::marked(&state.id), Duration::ZERO)?;
+    real::end_containers(state, &mut |_| {})?;
+    real::release(dir, state)?;
     Ok(result)
+}
+
+/// The parts by name. What they started themselves is only counted.
+fn listed(names: &[&str]) -> String {
+    let (others, parts): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.starts_with(UNNAMED));
+    match others.len() {
+        0 => parts.join(", "),
+        count => format!("{} and {count} more", parts.join(", ")),
+    }
 }
 
 /// Removes what a stopped sandbox wrote, inside of its folder and outside, and its memory last.
@@ -287,8 +378,11 @@ mod tests {
     fn what_cannot_be_had_is_refused_before_anything_is_done() {
         let dir = tempfile::tempdir().unwrap();
         let new = dir.path().join("new");
-        let real = Options { pods: Pods::Real, ..Options::new(&new) };
-        assert!(matches!(up(&real, &mut |_| {}), Err(Error::RealPods)));
+        let binaries = BTreeMap::from([("tempo".to_owned(), PathBuf::from("/bin/true"))]);
+        let given = Options { binaries, ..Options::new(&new) };
+        assert!(matches!(up(&given, &mut |_| {}), Err(Error::BinariesOfSimulatedPods)));
+        let long = Options { pods: Pods::Real, ..Options::new(new.join("x".repeat(60))) };
+        assert!(matches!(up(&long, &mut |_| {}), Err(Error::LongPath { .. })));
         let none = Options { nodes: 0, ..Options::new(&new) };
         assert!(matches!(up(&none, &mut |_| {}), Err(Error::Nodes { asked: 0 })));
         assert!(!new.exists());

@@ -41,6 +41,17 @@ pub(crate) struct Part {
     pub(crate) version: String,
 }
 
+impl Part {
+    /// Its version, and where it listens.
+    pub(crate) fn description(&self) -> String {
+        match (self.version.as_str(), self.port) {
+            ("", _) => "starting".into(),
+            (version, 0) => version.into(),
+            (version, port) => format!("{version} on 127.0.0.1:{port}"),
+        }
+    }
+}
+
 /// A process that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Process {

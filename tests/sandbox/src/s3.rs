@@ -1,6 +1,7 @@
 //! The S3 server: `SeaweedFS` when a `weed` binary is there, versitygw otherwise. Which one runs is always said.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl std::fmt::Display for S3Implementation {
 /// How to reach the S3 server of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct S3 {
-    /// Such as `http://127.0.0.1:18333`; buckets are addressed by path.
+    /// Such as `http://127.0.0.1:18333`, for this machine and for pods; buckets are addressed by path.
     pub endpoint: String,
     /// The region to sign requests for.
     pub region: String,
@@ -59,6 +60,10 @@ pub struct S3 {
     pub access_key: String,
     /// The secret of the administrator.
     pub secret_key: String,
+    /// The key of a second administrator, for those who rotate their keys.
+    pub spare_access_key: String,
+    /// The secret of that administrator.
+    pub spare_secret_key: String,
     /// The key of an account that creates and changes nothing. On `SeaweedFS` it reads every bucket; on versitygw
     /// it reads those buckets whose policy allows it.
     pub read_only_access_key: String,
@@ -69,13 +74,15 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// New credentials for a server on the port.
-    pub(crate) fn new(port: u16, implementation: S3Implementation) -> Result<Self, Error> {
+    /// New credentials for a server at this address.
+    pub(crate) fn new(address: Ipv4Addr, port: u16, implementation: S3Implementation) -> Result<Self, Error> {
         Ok(Self {
-            endpoint: format!("http://127.0.0.1:{port}"),
+            endpoint: format!("http://{address}:{port}"),
             region: "us-east-1".into(),
             access_key: format!("ADMIN{}", random_hex::<8>()?.to_uppercase()),
             secret_key: random_hex::<20>()?,
+            spare_access_key: format!("SPARE{}", random_hex::<8>()?.to_uppercase()),
+            spare_secret_key: random_hex::<20>()?,
             read_only_access_key: format!("READER{}", random_hex::<8>()?.to_uppercase()),
             read_only_secret_key: random_hex::<20>()?,
             implementation,
@@ -118,20 +125,22 @@ pub(crate) fn part(dir: &Path, state: &State) -> Result<Part, Error> {
 type Start = (Vec<String>, Vec<(String, String)>);
 
 fn versitygw(home: &Path, data: &Path, state: &State) -> Result<Start, Error> {
-    let S3 { access_key, secret_key, read_only_access_key, read_only_secret_key, region, .. } = &state.s3;
-    let account = json!({
-        "access": read_only_access_key,
-        "secret": read_only_secret_key,
-        "role": "user",
-        "userID": 1,
-        "groupID": 1,
-        "projectID": 0,
-    });
-    let accounts = json!({ "accessAccounts": { read_only_access_key.as_str(): account } });
+    let S3 { access_key, secret_key, region, .. } = &state.s3;
+    let account = |access: &str, secret: &str, role: &str, id: u32| {
+        json!({
+            "access": access, "secret": secret, "role": role,
+            "userID": id, "groupID": id, "projectID": 0,
+        })
+    };
+    let S3 { spare_access_key, spare_secret_key, read_only_access_key, read_only_secret_key, .. } = &state.s3;
+    let accounts = json!({ "accessAccounts": {
+        read_only_access_key.as_str(): account(read_only_access_key, read_only_secret_key, "user", 1),
+        spare_access_key.as_str(): account(spare_access_key, spare_secret_key, "admin", 2),
+    }});
     let iam = home.join("iam");
     write_private(&iam.join("users.json"), &accounts.to_string())?;
     let args = vec![
-        format!("--port=127.0.0.1:{}", state.ports.s3),
+        format!("--port={}:{}", state.listen(), state.ports.s3),
         format!("--region={region}"),
         format!("--health={HEALTH}"),
         format!("--iam-dir={}", iam.display()),
@@ -144,7 +153,8 @@ fn versitygw(home: &Path, data: &Path, state: &State) -> Result<Start, Error> {
 }
 
 fn weed(home: &Path, data: &Path, state: &State) -> Result<Vec<String>, Error> {
-    let S3 { access_key, secret_key, read_only_access_key, read_only_secret_key, .. } = &state.s3;
+    let S3 { access_key, secret_key, .. } = &state.s3;
+    let S3 { spare_access_key, spare_secret_key, read_only_access_key, read_only_secret_key, .. } = &state.s3;
     let identity = |name: &str, key: &str, secret: &str, actions: &[&str]| {
         json!({
             "name": name,
@@ -152,8 +162,10 @@ fn weed(home: &Path, data: &Path, state: &State) -> Result<Vec<String>, Error> {
             "actions": actions,
         })
     };
+    let all = ["Admin", "Read", "Write", "List", "Tagging"];
     let identities = json!({ "identities": [
-        identity("admin", access_key, secret_key, &["Admin", "Read", "Write", "List", "Tagging"]),
+        identity("admin", access_key, secret_key, &all),
+        identity("spare", spare_access_key, spare_secret_key, &all),
         identity("reader", read_only_access_key, read_only_secret_key, &["Read", "List"]),
     ]});
     let config = home.join("identities.json");
@@ -162,8 +174,8 @@ fn weed(home: &Path, data: &Path, state: &State) -> Result<Vec<String>, Error> {
     let mut args = vec![
         "server".into(),
         format!("-dir={}", data.display()),
-        "-ip=127.0.0.1".into(),
-        "-ip.bind=127.0.0.1".into(),
+        format!("-ip={}", state.address()),
+        format!("-ip.bind={}", state.listen()),
         format!("-master.port={weed_master}"),
         "-master.volumeSizeLimitMB=64".into(),
         format!("-volume.port={weed_volume}"),
@@ -237,7 +249,9 @@ mod tests {
 
     #[test]
     fn every_sandbox_has_its_own_credentials() {
-        let new = || S3::new(8333, S3Implementation::VersityGw { version: "1".into() }).unwrap();
+        let new = || {
+            S3::new(Ipv4Addr::LOCALHOST, 8333, S3Implementation::VersityGw { version: "1".into() }).unwrap()
+        };
         let (one, two) = (new(), new());
         assert_ne!(one.secret_key, two.secret_key);
         assert_ne!(one.access_key, one.read_only_access_key);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use crate::errors::{At, Error};
 use crate::ports::Ports;
 use crate::process::Process;
 use crate::progress::{Progress, Report};
+use crate::real::Real;
 use crate::s3::{self, S3};
 use crate::tools::Tools;
 
@@ -43,21 +45,48 @@ pub(crate) struct State {
     #[serde(default)]
     pub(crate) s3_stopped: bool,
     pub(crate) parts: Vec<Process>,
+    /// Only where pods run.
+    #[serde(default)]
+    pub(crate) real: Option<Real>,
 }
 
 impl State {
-    pub(crate) fn new(id: String, nodes: usize, ports: Ports, tools: Tools, s3: S3) -> Self {
-        Self {
+    pub(crate) fn new(
+        id: String,
+        nodes: usize,
+        ports: Ports,
+        tools: Tools,
+        real: Option<Real>,
+    ) -> Result<Self, Error> {
+        let address = address(real.as_ref());
+        Ok(Self {
             format: FORMAT,
             id,
             phase: Phase::Starting,
             nodes,
+            s3: S3::new(address, ports.s3, s3::implementation(&tools.s3))?,
             ports,
             tools,
-            s3,
             s3_stopped: false,
             parts: Vec::new(),
-        }
+            real,
+        })
+    }
+
+    /// Where the API server and the object store are reached, from this machine and from pods.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        address(self.real.as_ref())
+    }
+
+    /// Every address that clients may use for the API server.
+    pub(crate) fn addresses(&self) -> Vec<Ipv4Addr> {
+        let real = self.real.iter().flat_map(|real| [real.network.node(), real.network.apiserver_service()]);
+        std::iter::once(Ipv4Addr::LOCALHOST).chain(real).collect()
+    }
+
+    /// Where they listen.
+    pub(crate) fn listen(&self) -> Ipv4Addr {
+        if self.real.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST }
     }
 
     /// The state in a folder, if there is one.
@@ -100,6 +129,10 @@ impl State {
         let expected = |part: &&Process| !(self.s3_stopped && part.name == s3::NAME);
         self.parts.iter().filter(expected).filter(|part| !part.id.alive()).collect()
     }
+}
+
+fn address(real: Option<&Real>) -> Ipv4Addr {
+    real.map_or(Ipv4Addr::LOCALHOST, |real| real.network.node())
 }
 
 /// Whether a folder without a state may become a sandbox, or may be removed: nothing of anyone else is in it.
@@ -145,7 +178,6 @@ pub(crate) fn lock(dir: &Path, report: Report<'_>) -> Result<Option<File>, Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::S3Implementation;
     use crate::tools::{Origin, Tool};
 
     fn state() -> State {
@@ -165,8 +197,7 @@ mod tests {
             kwok: tool("kwok"),
             s3: tool("versitygw"),
         };
-        let s3 = S3::new(1, S3Implementation::VersityGw { version: "1.2.3".into() }).unwrap();
-        State::new("id".into(), 3, Ports::choose().unwrap(), tools, s3)
+        State::new("id".into(), 3, Ports::choose().unwrap(), tools, None).unwrap()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Pods;
 use crate::errors::Error;
 use crate::go_build::{self, Builder, Recipe};
 use crate::progress::Report;
@@ -83,10 +84,14 @@ impl Tools {
     }
 }
 
-/// Finds every binary, and builds those that are nowhere.
-pub(crate) fn resolve(weed: Option<&Path>, report: Report<'_>) -> Result<Tools, Error> {
+/// Finds every binary, and builds those that are nowhere. Pods that run need parts of Kubernetes that belong together:
+/// those from outside are for simulated ones.
+pub(crate) fn resolve(weed: Option<&Path>, pods: Pods, report: Report<'_>) -> Result<Tools, Error> {
     let weed = find_weed(weed)?;
-    let found = Outside::find();
+    let found = match pods {
+        Pods::Simulated => Outside::find(),
+        Pods::Real => Outside { helm: path_helm(), ..Outside::default() },
+    };
     let wanted = [
         (&go_build::HELM, found.helm.is_some()),
         (&go_build::KUBECTL, found.kubectl.is_some()),
@@ -120,9 +125,18 @@ pub(crate) fn helm(report: Report<'_>) -> Result<Tool, Error> {
     Builder::new(needed, report)?.tool(&go_build::HELM, found)
 }
 
+/// The helm of this crate, whatever is on `PATH`.
+pub(crate) fn built_helm(report: Report<'_>) -> Result<Tool, Error> {
+    Builder::new(&[&go_build::HELM], report)?.tool(&go_build::HELM, None)
+}
+
 /// The real Mimir, built.
 pub(crate) fn mimir(report: Report<'_>) -> Result<Tool, Error> {
     Builder::new(&[&go_build::MIMIR], report)?.tool(&go_build::MIMIR, None)
+}
+
+pub(crate) fn versitygw(report: Report<'_>) -> Result<Tool, Error> {
+    Builder::new(&[&go_build::VERSITYGW], report)?.tool(&go_build::VERSITYGW, None)
 }
 
 /// Binaries that are there already and fit.
@@ -197,7 +211,7 @@ pub(crate) fn named_weed() -> Option<PathBuf> {
     env::var_os(WEED).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| is_executable(path))
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use obstack_api::rules::{COMPONENT_RULES, RULES, Rule};
 use obstack_core::backends::role::{DataVolume, Role};
 use obstack_core::backends::{mimir, tempo};
+use obstack_core::collectors;
 use serde_json::Value;
 
 use super::markdown::{MADE, code, head, row};
@@ -162,6 +163,7 @@ fn defaults(text: &mut String) {
         ("traces (Monolithic)", tempo::MONOLITHIC),
         ("traces (Distributed)", tempo::DISTRIBUTED),
         ("metrics", mimir::ROLES),
+        ("collectors.alloy (Managed)", &[collectors::ALLOY]),
     ] {
         for Role { key, replicas, cpu, memory, memory_limit, data, .. } in roles {
             let volume = match data {

@@ -18,7 +18,7 @@ A condition speaks of the spec of its `observedGeneration`. While that is lower 
 ";
 
 const GATES: &str = "
-`Ready` is `True` when `SpecValid`, `StorageReady`, `PlanApplied`, `WorkloadsReady` and `DatasourcesReady` are. `PolicyCompliant` and `RingsHealthy` make it fall when they are `False`: what is proved broken counts, what nobody could look at does not. `QuotaSatisfied`, `DisruptionProtected`, `FaultTolerant`, `DriftFree` and `Supported` are told and hold nothing up.
+`Ready` is `True` when `SpecValid`, `StorageReady`, `PlanApplied`, `WorkloadsReady` and `DatasourcesReady` are. `PolicyCompliant`, `RingsHealthy` and `DataPathVerified` make it fall when they are `False`: what is proved broken counts, what nobody could look at does not. `QuotaSatisfied`, `DisruptionProtected`, `FaultTolerant`, `DriftFree` and `Supported` are told and hold nothing up.
 
 A fresh object has `Ready` `Unknown` and `Reconciling` `True`, both with the reason `Pending`, from the moment it is stored.
 ";

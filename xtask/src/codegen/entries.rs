@@ -2,7 +2,7 @@
 
 use obstack_api::{
     ConditionType::{
-        self, Available, DatasourcesReady, DisruptionProtected, DriftFree, FaultTolerant, PlanApplied,
+        self, Available, DataPathVerified, DatasourcesReady, DisruptionProtected, DriftFree, FaultTolerant, PlanApplied,
         PolicyCompliant, QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled, StorageReady,
         Supported, WorkloadsReady,
     },
@@ -43,6 +43,7 @@ const UNTOLD: &[ConditionType] = &[
     DatasourcesReady,
     QuotaSatisfied,
     RingsHealthy,
+    DataPathVerified,
     FaultTolerant,
     DriftFree,
     Supported,
@@ -56,6 +57,7 @@ const INVALID: &[ConditionType] = &[
     DatasourcesReady,
     QuotaSatisfied,
     RingsHealthy,
+    DataPathVerified,
     FaultTolerant,
     DriftFree,
     Supported,
@@ -66,6 +68,7 @@ const SECRET: &str =
 const KEYS: &str = "Pods that run go on with the keys they started with. New keys reach the pods only after the operator's own probe has passed with them.";
 const OVERRIDES: &str = "[Values and patches](../how-to/charts.md#values-and-patches).";
 const VIOLATIONS: &str = "`status.policy.violations` has each container with its origin. [The policy on live pods](../how-to/resources-and-policy.md#held-against-live-pods).";
+const CANARY: &str = "[The canary](../how-to/canary.md).";
 const QUOTAS: &str = "[Quotas](../how-to/quotas.md).";
 const APPROVE: &str = "[Approve changes](../how-to/approve-changes.md).";
 
@@ -219,6 +222,12 @@ pub const ENTRIES: &[Entry] = &[
     (Reason::RingsActive, &[RingsHealthy], ""),
     (Reason::RingsUnknown, &[RingsHealthy], "[Rings](../how-to/troubleshooting.md#rings)."),
     (Reason::NoRings, &[RingsHealthy], ""),
+    (Reason::Verified, &[DataPathVerified], ""),
+    (Reason::NotYetRun, &[DataPathVerified], CANARY),
+    (Reason::WriteFailed, &[DataPathVerified], CANARY),
+    (Reason::ReadBackTimeout, &[DataPathVerified], CANARY),
+    (Reason::ObjectNotSeen, &[DataPathVerified], CANARY),
+    (Reason::DataPathBroken, &[Ready], CANARY),
     (Reason::QuotaFits, &[QuotaSatisfied], ""),
     (Reason::InsufficientQuota, &[QuotaSatisfied], QUOTAS),
     (Reason::QuotaRequiresCPULimits, &[Available, WorkloadsReady, QuotaSatisfied], QUOTAS),
@@ -264,6 +273,11 @@ pub const ENTRIES: &[Entry] = &[
         Reason::NamespaceMissing,
         &[Stalled, DatasourcesReady],
         "The operator does not make namespaces. Everything else of the stack is in place.",
+    ),
+    (
+        Reason::GrafanaOperatorMissing,
+        &[Stalled, DatasourcesReady],
+        "Everything else of the stack is in place.",
     ),
     (Reason::DatasourcesProvisioned, &[DatasourcesReady], ""),
     (Reason::NoDatasources, &[DatasourcesReady], ""),

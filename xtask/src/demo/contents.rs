@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use obstack_api::{Canary, Platform, Signal};
 use serde_json::{Value, json};
 
 use crate::args::Quota;
@@ -12,8 +13,6 @@ use crate::workspace;
 
 /// On every object of the demo.
 pub const LABEL: &str = "obstack.dev/demo=true";
-/// Where the operator belongs.
-pub const SYSTEM: &str = "obstack-system";
 /// Where Grafana and its sidecar would run.
 const TOOLS: &str = "ca7f8f-tools";
 /// The three environments, in the order of a rollout.
@@ -53,6 +52,18 @@ pub fn stacks(endpoint: &str) -> Result<Vec<Stack>, Error> {
     ENVIRONMENTS.into_iter().map(|environment| stack(environment, endpoint)).collect()
 }
 
+/// The dev sample for pods that run, on a node that is no OpenShift. Its canary writes so often, and these signals; all
+/// that the stack keeps when there are none.
+pub fn real(endpoint: &str, interval: &str, signals: &[Signal]) -> Result<Stack, Error> {
+    let mut stack = stack("dev", endpoint)?;
+    if let Some(spec) = stack.object.get_mut("spec").and_then(Value::as_object_mut) {
+        let canary = Canary { interval: Some(interval.into()), signals: signals.into(), ..Canary::default() };
+        spec.insert("platform".into(), json!(Platform::Kubernetes));
+        spec.insert("canary".into(), json!(canary));
+    }
+    Ok(stack)
+}
+
 fn stack(environment: &str, endpoint: &str) -> Result<Stack, Error> {
     let path = workspace::root().join(format!("deploy/samples/{environment}.yaml"));
     let text = fs::read_to_string(&path).at("read", &path)?;
@@ -71,15 +82,19 @@ fn stack(environment: &str, endpoint: &str) -> Result<Stack, Error> {
     Ok(Stack { namespace, name, large: environment == "prod", object })
 }
 
-/// Puts everything in place but the stacks.
-pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Error> {
+/// Puts the CRD and the operator's rights in place.
+pub fn install_rights(place: &Place) -> Result<(), Error> {
     place.apply("the CRD", &obstack_api::schema::crd())?;
     let established =
         ["wait", "--for=condition=Established", "crd/observabilitystacks.obstack.dev", "--timeout=30s"];
     command::text("wait for the CRD", &mut place.kubectl(&established))?;
     let rbac = workspace::root().join("deploy/rbac/cluster.yaml").display().to_string();
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", rbac.as_str()];
-    command::text("apply the RBAC", &mut place.kubectl(&apply))?;
+    command::text("apply the RBAC", &mut place.kubectl(&apply)).map(drop)
+}
+
+/// Puts everything in place that stands around the stacks.
+pub fn surround(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Error> {
     place.apply("namespaces, quotas and credentials", &around(place, quota, stacks))?;
     // The quota's controller counts what others use before the stacks come.
     for (stack, environment) in stacks.iter().zip(ENVIRONMENTS) {
@@ -89,7 +104,7 @@ pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Erro
         let wait = ["wait", &counted, &name, "-n", &stack.namespace, "--timeout=60s"];
         command::text("wait for the quota to be counted", &mut place.kubectl(&wait))?;
     }
-    println!("CRD, RBAC, namespaces, quotas and credentials are in place.");
+    println!("Namespaces, quotas and credentials are in place.");
     Ok(())
 }
 
@@ -97,7 +112,9 @@ pub fn install(place: &Place, quota: Quota, stacks: &[Stack]) -> Result<(), Erro
 pub fn apply_stacks(place: &Place, stacks: &[Stack]) -> Result<(), Error> {
     let objects: Vec<Value> = stacks.iter().map(|stack| stack.object.clone()).collect();
     place.apply("the stacks", &list(&objects))?;
-    println!("deploy/samples/{{dev,test,prod}}.yaml are applied.");
+    let environments: Vec<&str> =
+        stacks.iter().zip(ENVIRONMENTS).map(|(_, environment)| environment).collect();
+    println!("Of deploy/samples are applied: {}.", environments.join(", "));
     Ok(())
 }
 

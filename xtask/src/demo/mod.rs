@@ -1,8 +1,10 @@
 //! `cargo xtask demo`: three environments on a control plane of their own, from nothing to ready.
 
 mod contents;
+mod http;
 mod operator;
 mod place;
+mod real;
 mod summary;
 pub mod table;
 mod watch;
@@ -10,7 +12,7 @@ mod watch;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::args::Demo;
+use crate::args::{Demo, Pods};
 use crate::error::{At, Error};
 use crate::interrupt;
 use crate::workspace;
@@ -18,10 +20,12 @@ use crate::workspace;
 use contents::Stack;
 use operator::Operator;
 use place::{Place, S3};
-use watch::Outcome;
 
 /// Runs the demo. True when every stack came to where it should.
 pub fn run(options: &Demo) -> Result<bool, Error> {
+    if options.sandbox.pods == Pods::Real {
+        return real::run(options);
+    }
     let s3 = S3::given(options)?;
     println!("Building the operator.");
     let binary = workspace::build_operator(options.release)?;
@@ -30,8 +34,7 @@ pub fn run(options: &Demo) -> Result<bool, Error> {
 
     let mut operator = None;
     let result = play(options, &place, &binary, &mut operator);
-    let keep = options.keep && !matches!(result, Err(Error::Interrupted));
-    if keep {
+    if is_kept(options, &result) {
         println!("\n{}", place.how_to_end(operator.as_ref()));
         return result;
     }
@@ -44,10 +47,16 @@ pub fn run(options: &Demo) -> Result<bool, Error> {
     result.and_then(|good| ended.map(|()| good))
 }
 
+/// Ctrl-C takes down what `--keep` would have left.
+fn is_kept(options: &Demo, result: &Result<bool, Error>) -> bool {
+    options.keep && !matches!(result, Err(Error::Interrupted))
+}
+
 /// From an empty cluster to the summary.
 fn play(options: &Demo, place: &Place, binary: &Path, running: &mut Option<Operator>) -> Result<bool, Error> {
     let stacks = contents::stacks(&place.s3().endpoint)?;
-    contents::install(place, options.quota, &stacks)?;
+    contents::install_rights(place)?;
+    contents::surround(place, options.quota, &stacks)?;
     operator::end_earlier(place)?;
     let operator = running.insert(Operator::start(place, options, binary)?);
     operator.wait_ready()?;
@@ -55,20 +64,12 @@ fn play(options: &Demo, place: &Place, binary: &Path, running: &mut Option<Opera
     contents::apply_stacks(place, &stacks)?;
     println!();
     let keys: Vec<&Stack> = stacks.iter().collect();
-    let outcome = watch::until_settled(place, operator, &keys, options.quota, options.timeout)?;
-    let good = match &outcome {
-        Outcome::Ready => true,
-        Outcome::HeldByQuota(message) => {
-            println!("\nprod is held by the quota of today, as it should be:\n  {message}");
-            true
-        }
-        Outcome::TimedOut(causes) => {
-            println!("\nNot ready after {} s:", options.timeout.as_secs());
-            println!("  {}", causes.join("\n  "));
-            println!("The end of the operator's log:\n{}", operator.tail());
-            false
-        }
-    };
+    let outcome =
+        watch::until_settled(place, &mut || operator.check(), &keys, options.quota, options.timeout)?;
+    let good = outcome.tell(options.timeout);
+    if !good {
+        println!("The end of the operator's log:\n{}", operator.tail());
+    }
     summary::print(place, &stacks)?;
     if good {
         println!("\n{}", summary::next(place, options));

@@ -1,8 +1,8 @@
 //! The operator as a process beside the cluster, with the rights of its ServiceAccount and no others.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 use crate::args::Demo;
 use crate::command;
-use crate::demo::contents::SYSTEM;
+use crate::demo::http;
 use crate::demo::place::Place;
 use crate::error::{At, Error};
+use crate::install::SYSTEM;
 use crate::interrupt;
 use crate::show::Show;
 use crate::workspace;
@@ -223,23 +224,11 @@ fn free_address() -> Result<SocketAddr, Error> {
 
 /// Fine when the page answers 200; otherwise what it says.
 fn ask(address: SocketAddr, page: &str) -> Result<(), String> {
-    let limit = Duration::from_secs(2);
-    let answer = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        stream.set_write_timeout(Some(limit))?;
-        // In one piece: a server may answer and close before the rest of it is sent.
-        let request = format!("GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.take(8192).read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = answer().map_err(|error| error.to_string())?;
-    if answer.starts_with("HTTP/1.1 200") {
-        return Ok(());
+    match http::get(address, page, &[]) {
+        Ok((200, _)) => Ok(()),
+        Ok((_, said)) => Err(said.trim().to_owned()),
+        Err(error) => Err(error.to_string()),
     }
-    Err(answer.split_once("\r\n\r\n").map_or(answer.as_str(), |(_, body)| body).trim().to_owned())
 }
 
 #[cfg(test)]
@@ -251,22 +240,5 @@ mod tests {
         let environ = b"A=1\0OBSTACK_SANDBOX_MARK=abc\0B=2\0";
         assert_eq!(entry(environ, MARK).as_deref(), Some("OBSTACK_SANDBOX_MARK=abc"));
         assert_eq!(entry(b"A=1\0", MARK), None);
-    }
-
-    #[test]
-    fn a_page_is_good_only_with_200() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = thread::spawn(move || {
-            for answer in ["HTTP/1.1 200 OK\r\n\r\nready\n", "HTTP/1.1 503 No\r\n\r\nwaiting\n"] {
-                let (mut stream, _) = listener.accept().unwrap();
-                let _ = stream.read(&mut [0; 1024]).unwrap();
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        assert_eq!(ask(address, "/readyz"), Ok(()));
-        assert_eq!(ask(address, "/readyz"), Err("waiting".into()));
-        server.join().unwrap();
-        assert!(ask(address, "/readyz").is_err());
     }
 }

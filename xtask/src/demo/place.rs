@@ -73,7 +73,9 @@ impl Place {
     /// The usual sandbox if it runs or shall be kept; otherwise one beside it, which does not get in the way.
     fn sandbox(options: &Demo) -> Result<Self, Error> {
         let usual = obstack_sandbox::default_dir()?;
-        let found = obstack_sandbox::status(&usual)?.running;
+        let wanted = options.sandbox.at(usual.clone()).pods;
+        let there = obstack_sandbox::open(&usual).ok().map(|sandbox| sandbox.pods);
+        let found = there == Some(wanted);
         let (dir, lock) = if found || options.keep {
             (usual, None)
         } else {
@@ -82,8 +84,9 @@ impl Place {
             sandbox::down(&dir)?;
             (dir, Some(lock))
         };
+        let theirs = there.is_some() && lock.is_none();
         let up = sandbox::up(&options.sandbox.at(dir.clone()));
-        if up.is_err() && !found {
+        if up.is_err() && !theirs {
             // The error of the start is the one that counts.
             let _ = sandbox::down(&dir);
         }
@@ -172,11 +175,12 @@ impl Place {
         );
         match &self.cluster {
             Cluster::Sandbox(sandbox) => format!(
-                "Kubernetes {} at {}. Pods are simulated (KWOK): they become ready, and no container runs.\n\
+                "Kubernetes {} at {}. {}\n\
                  S3 is {} at {}; the endpoint in the samples is replaced by it.\n\
                  Rendered from {charts}.",
                 sandbox.tools.kube_apiserver.version,
                 sandbox.server,
+                sandbox::pods(&sandbox.backends),
                 sandbox.s3.implementation,
                 sandbox.s3.endpoint,
             ),

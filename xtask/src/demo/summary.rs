@@ -118,7 +118,7 @@ pub fn next(place: &Place, options: &Demo) -> String {
 }
 
 /// What a shell needs to use kubectl.
-fn environment(sandbox: &Sandbox) -> String {
+pub fn environment(sandbox: &Sandbox) -> String {
     let path = env::var_os("PATH").unwrap_or_default();
     let there = env::split_paths(&path).any(|dir| dir.join("kubectl").is_file());
     let dir = sandbox.tools.kubectl.path.parent().filter(|_| !there);

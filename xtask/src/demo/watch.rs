@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::args::Quota;
 use crate::demo::contents::Stack;
-use crate::demo::operator::Operator;
 use crate::demo::place::Place;
 use crate::demo::table::{self, Row};
 use crate::error::Error;
@@ -26,10 +25,27 @@ pub enum Outcome {
     TimedOut(Vec<String>),
 }
 
-/// Shows the table as it changes, until the stacks are where they should be or the time is up.
+impl Outcome {
+    /// Says what is not as it would be best. Whether it is as it should be.
+    pub fn tell(&self, limit: Duration) -> bool {
+        match self {
+            Self::Ready => {}
+            Self::HeldByQuota(message) => {
+                println!("\nprod is held by the quota of today, as it should be:\n  {message}");
+            }
+            Self::TimedOut(causes) => {
+                println!("\nNot ready after {} s:\n  {}", limit.as_secs(), causes.join("\n  "));
+            }
+        }
+        !matches!(self, Self::TimedOut(_))
+    }
+}
+
+/// Shows the table as it changes, until the stacks are where they should be or the time is up. An error of `check` ends
+/// it.
 pub fn until_settled(
     place: &Place,
-    operator: &mut Operator,
+    check: &mut dyn FnMut() -> Result<(), Error>,
     stacks: &[&Stack],
     quota: Quota,
     limit: Duration,
@@ -37,7 +53,7 @@ pub fn until_settled(
     let (begin, since) = (Instant::now(), SystemTime::now());
     let mut view = View::new();
     loop {
-        operator.check()?;
+        check()?;
         let rows = rows(place, stacks)?;
         view.show(&rows, since);
         let outcome =

@@ -2,6 +2,7 @@
 
 mod deny;
 mod end_to_end;
+mod real;
 mod steps;
 
 use std::path::PathBuf;
@@ -10,16 +11,25 @@ use std::process::Command;
 use obstack_sandbox::Progress;
 
 use crate::args::Test;
-use crate::error::Error;
+use crate::error::{At, Error};
 use crate::interrupt;
 use crate::show::Show;
 use crate::workspace;
 
 use steps::Steps;
 
+const DASHBOARDS: &str = "dashboards by dashboard-linter";
+const REAL_MIMIR: &str = "rings and dashboards of a real Mimir";
+const CANARY_MIMIR: &str = "canary against a real Mimir";
+const CANARY_TEMPO: &str = "canary against a real Tempo";
+
 /// Runs the checks. True when none failed.
 pub fn run(options: &Test) -> Result<bool, Error> {
     let mut steps = Steps::new()?;
+    if options.real {
+        real::run(&mut steps, options)?;
+        return Ok(steps.finish());
+    }
     steps.run("format", cargo(&["fmt", "--all", "--check"]))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
     steps.run("lints", cargo(&clippy))?;
@@ -27,12 +37,20 @@ pub fn run(options: &Test) -> Result<bool, Error> {
     // The tests of the default members hold the generated files too.
     steps.run("unit and property tests, generated files", cargo(&["test", "--quiet", "--no-fail-fast"]))?;
     lint_charts(&mut steps)?;
+    alloy_grammar(&mut steps)?;
     if options.fast {
-        steps.not_run("rings of a real Mimir", "--fast");
+        steps.not_run(DASHBOARDS, "--fast");
+        steps.not_run(REAL_MIMIR, "--fast");
+        steps.not_run(CANARY_MIMIR, "--fast");
+        steps.not_run(CANARY_TEMPO, "--fast");
         steps.not_run("end-to-end tests", "--fast");
+        steps.not_run("tests on real pods", "--fast");
     } else {
+        lint_dashboards(&mut steps)?;
         real_mimir(&mut steps)?;
+        real_canary(&mut steps, options)?;
         end_to_end::run(&mut steps, options)?;
+        real::run(&mut steps, options)?;
     }
     interrupt::check()?;
     Ok(steps.finish())
@@ -44,13 +62,70 @@ fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// The pages of a real Mimir, which is built from its Go module once.
+/// What a real Mimir is asked, which is built from its Go module once.
 fn real_mimir(steps: &mut Steps) -> Result<(), Error> {
-    let name = "rings of a real Mimir";
-    let Some(mimir) = tool(steps, name, "mimir", obstack_sandbox::mimir)? else { return Ok(()) };
+    let Some(mimir) = tool(steps, REAL_MIMIR, "mimir", obstack_sandbox::mimir)? else { return Ok(()) };
     // With the operator selected too, dependencies are built with its features, which are there already.
     let mut test = cargo(&["test", "--package", "obstack-operator", "--package", "obstack-engine"]);
-    test.args(["--test", "rings_real_mimir"]).env("OBSTACK_MIMIR", mimir);
+    test.args(["--test", "rings_real_mimir", "--test", "dashboards_real_mimir"]).env("OBSTACK_MIMIR", mimir);
+    steps.run(REAL_MIMIR, test).map(drop)
+}
+
+/// The canary against real backends, each of whose parts is taken away in turn. Tempo is no Go module that could be
+/// built, so it has to be given.
+fn real_canary(steps: &mut Steps, options: &Test) -> Result<(), Error> {
+    let Some(mimir) = tool(steps, CANARY_MIMIR, "mimir", obstack_sandbox::mimir)? else { return Ok(()) };
+    let Some(s3) = tool(steps, CANARY_MIMIR, "versitygw", obstack_sandbox::versitygw)? else { return Ok(()) };
+    let test = |name| {
+        let mut test = cargo(&["test", "--package", "obstack-operator", "--package", "obstack-engine"]);
+        test.args(["--test", name]).env("OBSTACK_VERSITYGW", &s3);
+        test
+    };
+    let mut with_mimir = test("canary_real_mimir");
+    with_mimir.env("OBSTACK_MIMIR", mimir);
+    steps.run(CANARY_MIMIR, with_mimir)?;
+    let Some((_, tempo)) = options.binary.iter().find(|(name, _)| name == "tempo") else {
+        steps.not_run(CANARY_TEMPO, "give --binary tempo=PATH");
+        return Ok(());
+    };
+    let mut with_tempo = test("canary_real_tempo");
+    // Tests run in the folder of their crate.
+    with_tempo.env("OBSTACK_TEMPO", std::path::absolute(tempo).at("find", tempo)?);
+    steps.run(CANARY_TEMPO, with_tempo).map(drop)
+}
+
+/// Alloy's configuration, read by Alloy's own parser, which is a Go module.
+fn alloy_grammar(steps: &mut Steps) -> Result<(), Error> {
+    let name = "grammar of Alloy's configuration";
+    with_go_program(steps, name, ("alloysyntax", "."), "OBSTACK_ALLOY_SYNTAX", "alloy_config")
+}
+
+/// The dashboards, read by the linter that Grafana Labs uses for theirs, which is a Go module.
+fn lint_dashboards(steps: &mut Steps) -> Result<(), Error> {
+    let program = ("dashboard-linter", "github.com/grafana/dashboard-linter");
+    with_go_program(steps, DASHBOARDS, program, "OBSTACK_DASHBOARD_LINTER", "dashboards")
+}
+
+/// A test of the core that finds a program in a variable. The program is a package of a module among the sandbox's
+/// tools; built in its folder, it may have source files there.
+fn with_go_program(
+    steps: &mut Steps,
+    name: &str,
+    (folder, package): (&str, &str),
+    variable: &str,
+    test: &str,
+) -> Result<(), Error> {
+    let program = workspace::root().join("target/xtask-test").join(folder);
+    let mut build = Command::new("go");
+    build.current_dir(workspace::root().join("tests/sandbox/tools").join(folder));
+    build.args(["build", "-mod=readonly", "-trimpath", "-o"]).arg(&program).arg(package);
+    build.envs([("CGO_ENABLED", "0"), ("GOWORK", "off")]);
+    if !steps.run(&format!("building {folder}"), build)? {
+        steps.not_run(name, "it was not built");
+        return Ok(());
+    }
+    let mut test = cargo(&["test", "--quiet", "--package", "obstack-core", "--test", test]);
+    test.env(variable, program);
     steps.run(name, test).map(drop)
 }
 
@@ -77,7 +152,7 @@ fn lint_charts(steps: &mut Steps) -> Result<(), Error> {
     let Some(helm) = tool(steps, name, "helm", obstack_sandbox::helm)? else { return Ok(()) };
     let mut lint = Command::new(helm);
     lint.current_dir(workspace::root()).args(["lint", "--strict"]);
-    for chart in ["tempo", "tempo-distributed", "mimir-distributed"] {
+    for chart in ["tempo", "tempo-distributed", "mimir-distributed", "alloy"] {
         lint.arg(format!("charts/bundled/{chart}"));
     }
     steps.run(name, lint).map(drop)

@@ -24,6 +24,13 @@
       "querier" (merge (dict) ($v.querier.config | default dict) (dict "frontend_worker" (dict "frontend_address" (printf "%s-query-frontend-discovery:9095" (include "tempo.fullname" .)))))
       "storage" (dict "trace" $trace)
       "overrides" $v.overrides -}}
+{{- if $v.metricsGenerator.enabled -}}
+{{- $generator := dict "ring" $memberlistRing "storage" $v.metricsGenerator.config.storage "traces_storage" $v.metricsGenerator.config.traces_storage -}}
+{{- range $block := list "processor" "registry" -}}
+{{- with get $v.metricsGenerator.config $block }}{{ $_ := set $generator $block . }}{{ end -}}
+{{- end -}}
+{{- $_ := set $config "metrics_generator" $generator -}}
+{{- end -}}
 {{- with $v.cache.caches }}{{ $_ := set $config "cache" $v.cache }}{{ end -}}
 {{- mergeOverwrite $config (deepCopy $v.tempo.structuredConfig) | toYaml -}}
 {{- end -}}

@@ -64,6 +64,14 @@ compactor:
   kind: Deployment
   services:
     "": {ports: [http]}
+{{- if .Values.metricsGenerator.enabled }}
+metrics-generator:
+  key: metricsGenerator
+  kind: Deployment
+  services:
+    "": {ports: [http, grpc]}
+    "-discovery": {ports: [http, grpc], headless: true}
+{{- end }}
 {{- end -}}
 
 {{/* 85 % of a memory limit given in Mi or Gi, in Go's own unit; nothing for any other notation. */}}

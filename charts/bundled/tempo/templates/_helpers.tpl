@@ -49,6 +49,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $block, $given := dict "ingester" $t.ingester "querier" $t.querier "query_frontend" $t.queryFrontend -}}
 {{- if $given }}{{ $_ := set $config $block $given }}{{ end -}}
 {{- end -}}
+{{- with $t.metricsGenerator }}{{ if .enabled -}}
+{{- $generator := dict "storage" .storage "traces_storage" .traces_storage -}}
+{{- range $block := list "processor" "registry" -}}
+{{- with get $t.metricsGenerator $block }}{{ $_ := set $generator $block . }}{{ end -}}
+{{- end -}}
+{{- $_ := set $config "metrics_generator" $generator -}}
+{{- end }}{{ end -}}
 {{- $config | toYaml -}}
 {{- end -}}
 

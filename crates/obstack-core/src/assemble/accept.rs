@@ -107,10 +107,7 @@ pub(super) fn each_once(manifests: &[Manifest]) -> Result<(), AssembleError> {
 
 /// An object of our own, as a manifest.
 pub(super) fn own(object: &Value) -> Option<Manifest> {
-    let metadata = object.get("metadata")?;
-    let text = |field: &str| metadata.get(field)?.as_str().map(str::to_owned);
-    let id = ObjectId { kind: Kind::of(object)?, namespace: text("namespace")?, name: text("name")? };
-    Some(Manifest { id, body: object.clone(), component: None })
+    Some(Manifest { id: ObjectId::of(object)?, body: object.clone(), component: None })
 }
 
 /// Removes null fields: under server-side apply they would be owned as fields.

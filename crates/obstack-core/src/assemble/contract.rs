@@ -4,7 +4,7 @@
 //! renders would be pruned. So a missing workload is an error, never a smaller stack.
 
 use super::{AssembleError, Manifest, rendered, replicas, spoken};
-use crate::design::Release;
+use crate::{collectors, design::Release};
 
 /// Names the component of each workload, and refuses a render that breaks the contract.
 pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(), AssembleError> {
@@ -53,16 +53,20 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
             .any(|off| off.replicas == 0 && manifest.id.kind.is_workload() && manifest.id.name == off.name)
     });
     // What the user's values switched on beside the roles we know is a component too, or its pods would count nowhere.
-    let signal = release.backend.signal();
+    let area = release.area();
     for manifest in manifests.iter_mut().filter(|m| m.id.kind.is_workload() && m.component.is_none()) {
         let short = manifest.id.name.strip_prefix(&format!("{}-", release.name)).unwrap_or(&manifest.id.name);
-        manifest.component = Some(format!("{signal}.{short}"));
+        manifest.component = Some(format!("{area}.{short}"));
     }
     Ok(())
 }
 
 /// The field of the spec that decides a component's replicas.
 fn field(component: &str) -> String {
-    let (signal, role) = component.split_once('.').unwrap_or((component, ""));
-    format!("spec.{signal}.components.{role}.replicas")
+    match component.split_once('.') {
+        // A collector's block has its own name in it.
+        Some((collectors::AREA, role)) => format!("spec.{}.{role}.components.{role}.replicas", collectors::AREA),
+        Some((signal, role)) => format!("spec.{signal}.components.{role}.replicas"),
+        None => format!("spec.{component}"),
+    }
 }

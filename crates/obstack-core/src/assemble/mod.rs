@@ -23,6 +23,7 @@ use crate::{
     backends::role::Class,
     design::Design,
     hash,
+    live::Live,
     need::PodNeed,
     objects::{Kind, ObjectId},
     quantity::Sums,
@@ -57,7 +58,7 @@ pub struct PlannedComponent {
     pub name: String,
     /// The workload.
     pub workload: ObjectId,
-    /// Pods that should run.
+    /// Pods that should run; of a `DaemonSet` 1, see [`desired_in`](Self::desired_in).
     pub desired: u32,
     /// Image of the main container.
     pub image: String,
@@ -69,6 +70,22 @@ pub struct PlannedComponent {
     /// What each of its pods needs.
     #[serde(default)]
     pub need: PodNeed,
+}
+
+impl PlannedComponent {
+    /// Pods that should run. Those of a `DaemonSet` follow the nodes: as many as its controller says, or one a node
+    /// that answers before it has said anything, or one where nodes may not be read.
+    pub fn desired_in(&self, live: &Live) -> u32 {
+        if self.workload.kind != Kind::DaemonSet {
+            return self.desired;
+        }
+        let said = live.workloads.get(&self.workload).filter(|seen| seen.observed_generation > 0);
+        let nodes = || live.nodes.as_deref().map(|nodes| nodes.values().filter(|node| node.ready).count());
+        match said {
+            Some(seen) => u32::try_from(seen.replicas).unwrap_or(0),
+            None => nodes().map_or(self.desired, |nodes| u32::try_from(nodes).unwrap_or(u32::MAX)),
+        }
+    }
 }
 
 /// Why rendered objects cannot become a plan. Each is mended in the spec or in the chart, not by trying again.
@@ -143,7 +160,8 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
         let budgets: Vec<_> = manifests.iter().filter_map(budgets::of).collect();
         manifests.extend(budgets);
     }
-    manifests.extend(design.datasources.iter().filter_map(accept::own));
+    manifests.extend(design.alloy_config.iter().filter_map(accept::own));
+    manifests.extend(design.for_grafana().filter_map(accept::own));
     for manifest in &mut manifests {
         labels::set(design, manifest);
     }

@@ -1,7 +1,7 @@
 //! What we know of each backend: its roles, its values and where it answers. One folder a backend.
 
 pub mod mimir;
-mod parts;
+pub(crate) mod parts;
 pub mod role;
 pub mod tempo;
 pub mod values;
@@ -74,6 +74,8 @@ pub struct Setting<'a> {
     pub storage: &'a Storage,
     /// Pods must meet OpenShift's `restricted-v2`.
     pub openshift: bool,
+    /// Where the stack takes metrics by Prometheus' remote write; `None` when it keeps none.
+    pub remote_write: Option<&'a str>,
 }
 
 /// The Helm values of a backend, without the user's.

@@ -53,7 +53,7 @@ impl Block<'_> {
 }
 
 /// Requests and limits as a container has them.
-pub(super) fn resources(component: &ValidComponent) -> Value {
+pub(crate) fn resources(component: &ValidComponent) -> Value {
     let limits = [("cpu", &component.cpu_limit), ("memory", &component.memory_limit)];
     let limits = limits
         .into_iter()

@@ -3,9 +3,9 @@
 use obstack_api::{
     ConditionStatus::{self, False, True, Unknown},
     ConditionType::{
-        self, Available, DatasourcesReady, DriftFree, FaultTolerant, PlanApplied, PolicyCompliant,
-        QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled, StorageReady, Supported,
-        WorkloadsReady,
+        self, Available, DataPathVerified, DatasourcesReady, DriftFree, FaultTolerant, PlanApplied,
+        PolicyCompliant, QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled, StorageReady,
+        Supported, WorkloadsReady,
     },
     Reason, StackStatus,
 };
@@ -30,7 +30,8 @@ fn draft(type_: ConditionType, status: ConditionStatus, reason: Reason, message:
 }
 
 /// Conditions that only following a spec can tell of.
-const FOLLOWED_ONLY: &[ConditionType] = &[QuotaSatisfied, RingsHealthy, FaultTolerant, DriftFree, Supported];
+const FOLLOWED_ONLY: &[ConditionType] =
+    &[QuotaSatisfied, RingsHealthy, DataPathVerified, FaultTolerant, DriftFree, Supported];
 
 /// The conditions, in the order of their documentation.
 pub(super) fn of(situation: &Situation, previous: &StackStatus) -> Vec<Draft> {
@@ -222,8 +223,13 @@ fn with_fix(reason: Reason, message: &str) -> String {
 }
 
 fn datasources(followed: &Followed) -> Draft {
-    let names: Vec<_> =
-        followed.report.datasources.iter().map(|datasource| datasource.name.as_str()).collect();
+    let report = &followed.report;
+    let mut names: Vec<_> = report.datasources.iter().map(|datasource| datasource.name.clone()).collect();
+    match report.dashboards {
+        0 => {}
+        1 => names.push("1 dashboard".into()),
+        count => names.push(format!("{count} dashboards")),
+    }
     match (&followed.datasources_fault, &followed.applied) {
         (Some(fault), _) => draft(DatasourcesReady, False, fault.reason, fault.message.clone()),
         (None, _) if names.is_empty() => {
@@ -233,7 +239,7 @@ fn datasources(followed: &Followed) -> Draft {
             DatasourcesReady,
             True,
             Reason::DatasourcesProvisioned,
-            format!("{} are where Grafana's sidecar finds them", names.join(", ")),
+            format!("{} are where {} them", names.join(", "), report.finders),
         ),
         (None, Applied::Held(fault)) => draft(
             DatasourcesReady,
@@ -250,12 +256,12 @@ fn datasources(followed: &Followed) -> Draft {
     }
 }
 
-/// Ready falls with the first gate that does not hold, and says its cause. What is proved on live pods and in rings
-/// makes it fall when it is broken; that nobody could look is said by its own condition.
+/// Ready falls with the first gate that does not hold, and says its cause. What is proved on live pods, in rings and on
+/// the way of telemetry makes it fall when it is broken; that nobody could look is said by its own condition.
 fn ready(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
-    let proved = aspects
-        .iter()
-        .filter(|aspect| matches!(aspect.type_, PolicyCompliant | RingsHealthy) && aspect.status == False);
+    let proved = aspects.iter().filter(|aspect| {
+        matches!(aspect.type_, PolicyCompliant | RingsHealthy | DataPathVerified) && aspect.status == False
+    });
     let mut gates = gates.iter().filter(|gate| gate.status != True).chain(proved);
     let Some(gate) = gates.next() else {
         let pods: i32 = followed.components.iter().map(|component| component.status.desired).sum();
@@ -276,13 +282,15 @@ fn ready(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
         }
         WorkloadsReady => Reason::ComponentsNotReady,
         PolicyCompliant => Reason::PolicyViolation,
+        DataPathVerified => Reason::DataPathBroken,
         _ => gate.reason,
     };
-    let cause = if matches!(reason, Reason::ComponentsNotReady | Reason::PolicyViolation) {
-        format!("{}: {}", gate.reason, gate.message)
-    } else {
-        gate.message.clone()
-    };
+    let cause =
+        if matches!(reason, Reason::ComponentsNotReady | Reason::PolicyViolation | Reason::DataPathBroken) {
+            format!("{}: {}", gate.reason, gate.message)
+        } else {
+            gate.message.clone()
+        };
     draft(Ready, False, reason, cause)
 }
 
@@ -344,6 +352,7 @@ fn stalled(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
                     | Reason::VolumeExpansionUnsupported
                     | Reason::Contested
                     | Reason::NamespaceMissing
+                    | Reason::GrafanaOperatorMissing
             )
     };
     let broken = |aspect: &&Draft| {

@@ -29,6 +29,7 @@ const SPOKEN: &[ConditionType] = &[
     ConditionType::QuotaSatisfied,
     ConditionType::PolicyCompliant,
     ConditionType::RingsHealthy,
+    ConditionType::DataPathVerified,
     ConditionType::DriftFree,
 ];
 
@@ -37,6 +38,7 @@ const BESIDE: &[ConditionType] = &[
     ConditionType::QuotaSatisfied,
     ConditionType::PolicyCompliant,
     ConditionType::RingsHealthy,
+    ConditionType::DataPathVerified,
     ConditionType::DriftFree,
 ];
 
@@ -68,6 +70,8 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
                 | Reason::NoReadyReplicas
                 | Reason::ComponentsNotReady
                 | Reason::PolicyViolation
+                | Reason::DataPathBroken
+                | Reason::NotYetRun
                 | Reason::Repaired
                 | Reason::NotVerified
                 | Reason::RingsUnknown

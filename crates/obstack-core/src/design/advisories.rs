@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use obstack_api::{Advisory, Severity};
+use obstack_api::{Advisory, AlloyKind, Severity};
 
 use super::volatile;
 use crate::{
     backends::{Backend, role::Class},
     catalog::ChartRef,
+    collectors,
     resilience::{self, quorum},
     valid::{ValidBackend, ValidStack},
 };
@@ -47,6 +48,8 @@ macro_rules! advisories {
 }
 
 advisories! {
+    AlloyNotManaged, Info: "The configuration for an Alloy that somebody else runs is written, and nobody sees whether it is loaded."
+        => "load the ConfigMap's config.alloy, or import its module.alloy; mode: Managed runs an Alloy that is seen",
     ChartSupportEnds, Info: "What a chart runs gets patches to a day that is known."
         => "plan the move to a version of the catalog that is supported longer",
     MetricsKeptForEver, Info: "Nothing deletes metrics, so their bucket grows without end."
@@ -100,6 +103,7 @@ pub(super) fn of(stack: &ValidStack) -> Vec<Advisory> {
             Backend::Mimir => mimir(backend, &mut found),
         }
     }
+    alloy(stack, &mut found);
     support(stack, &mut found);
     once(stack, &mut found);
     // The status keeps one of a code; what several backends have is one advisory.
@@ -171,10 +175,19 @@ fn mimir(backend: &ValidBackend, found: &mut Vec<Advisory>) {
     }
 }
 
+/// What is written for an Alloy of somebody else is all that can be said of it.
+fn alloy(stack: &ValidStack, found: &mut Vec<Advisory>) {
+    if stack.alloy.as_ref().is_some_and(|alloy| alloy.managed.is_none()) {
+        found.push(Advice::AlloyNotManaged.says(format!(
+            "ConfigMap {} holds the configuration; the operator does not see whether an Alloy loads it",
+            stack.key.alloy()
+        )));
+    }
+}
+
 /// Charts whose end is known, and charts of which nothing is known.
 fn support(stack: &ValidStack, found: &mut Vec<Advisory>) {
-    let charts = || stack.backends.iter().map(|backend| &backend.chart);
-    let untested: Vec<_> = charts().filter(|c| c.entry().is_none()).map(ChartRef::untested).collect();
+    let untested: Vec<_> = stack.charts().filter(|c| c.entry().is_none()).map(ChartRef::untested).collect();
     if !untested.is_empty() {
         found.push(Advice::UntestedVersion.says(untested.join("; ")));
     }
@@ -207,6 +220,11 @@ fn once(stack: &ValidStack, found: &mut Vec<Advisory>) {
             let signal = backend.backend.signal();
             named.extend(lone.map(|component| format!("{signal}.{}", component.role.key)));
         }
+    }
+    let managed = stack.alloy.as_ref().and_then(|alloy| alloy.managed.as_ref());
+    let lone = managed.filter(|managed| managed.kind == AlloyKind::Deployment && managed.component.replicas == 1);
+    if let Some(lone) = lone.filter(|_| production) {
+        named.push(format!("{}.{}", collectors::AREA, lone.component.role.key));
     }
     if named.is_empty() {
         return;

@@ -4,6 +4,8 @@ use obstack_api::Endpoints;
 
 use crate::{
     backends::{Backend, mimir, tempo},
+    collectors,
+    names::StackKey,
     valid::{ValidBackend, ValidStack},
 };
 
@@ -17,7 +19,18 @@ pub(super) fn of(stack: &ValidStack) -> Endpoints {
             Backend::Mimir => mimir(&mut endpoints, backend, &release, &stack.key.namespace),
         }
     }
+    if let Some(alloy) = &stack.alloy {
+        collectors::endpoints(&stack.key, alloy, &mut endpoints);
+    }
     endpoints
+}
+
+/// Where a stack takes metrics by Prometheus' remote write; `None` when it keeps none.
+pub(crate) fn remote_write(key: &StackKey, backends: &[ValidBackend]) -> Option<String> {
+    let backend = backends.iter().find(|backend| backend.backend == Backend::Mimir)?;
+    let mut endpoints = Endpoints::default();
+    mimir(&mut endpoints, backend, &key.release(Backend::Mimir), &key.namespace);
+    endpoints.metrics_remote_write
 }
 
 fn tempo(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {

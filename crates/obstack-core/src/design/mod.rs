@@ -2,8 +2,7 @@
 //! and what the status can say before anything runs. It cannot fail.
 
 pub mod advisories;
-mod datasources;
-mod endpoints;
+pub(crate) mod endpoints;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +16,10 @@ use serde_json::Value;
 use crate::{
     backends::{self, Backend, Setting, role::Class},
     catalog::ChartRef,
-    hash,
+    collectors::{self, Files, ManagedAlloy, ValidAlloy},
+    grafana, hash,
     names::StackKey,
+    objects::ObjectId,
     valid::{Bucket, ValidBackend, ValidComponent, ValidStack, Volume},
 };
 
@@ -49,10 +50,14 @@ pub struct Design {
     pub owner_uid: Option<String>,
     /// Version of the API server.
     pub kubernetes: String,
-    /// One release a backend.
+    /// One release a backend, and one of the collector's where the operator runs it.
     pub releases: Vec<Release>,
-    /// The object with the datasources.
-    pub datasources: Option<Value>,
+    /// Objects with datasources.
+    pub datasources: Vec<Value>,
+    /// Objects with dashboards.
+    pub dashboards: Vec<Value>,
+    /// The object with Alloy's configuration.
+    pub alloy_config: Option<Value>,
     /// Make disruption budgets.
     pub budgets: bool,
     /// Which requests and limits containers may have.
@@ -66,17 +71,27 @@ pub struct Design {
 }
 
 impl Design {
+    /// The objects for Grafana.
+    pub fn for_grafana(&self) -> impl Iterator<Item = &Value> {
+        self.datasources.iter().chain(&self.dashboards)
+    }
+
+    /// Whether an object is for Grafana.
+    pub fn is_for_grafana(&self, id: &ObjectId) -> bool {
+        self.for_grafana().any(|object| ObjectId::of(object).as_ref() == Some(id))
+    }
+
     /// Hash of the design.
     pub fn fingerprint(&self) -> String {
         hash::of_json(&serde_json::to_value(self).unwrap_or_default())
     }
 }
 
-/// One backend's release of its chart.
+/// A release of a chart.
 #[derive(Clone, Debug, Serialize)]
 pub struct Release {
-    /// Which backend.
-    pub backend: Backend,
+    /// Which backend; `None` for the collector, which keeps no data.
+    pub backend: Option<Backend>,
     /// Name of the release.
     pub name: String,
     /// The chart.
@@ -87,6 +102,13 @@ pub struct Release {
     pub patches: Vec<ReleasePatch>,
     /// Workloads that the chart must render.
     pub workloads: Vec<Workload>,
+}
+
+impl Release {
+    /// First part of the names of its components: a signal, or `collectors`.
+    pub fn area(&self) -> &'static str {
+        self.backend.map_or(collectors::AREA, Backend::signal)
+    }
 }
 
 /// A patch on the rendered objects of a release.
@@ -138,6 +160,10 @@ pub struct Report {
     pub charts: Vec<ChartStatus>,
     /// The datasources.
     pub datasources: Vec<DatasourceStatus>,
+    /// How many dashboards are published.
+    pub dashboards: usize,
+    /// Who brings datasources and dashboards into Grafana, as people say it.
+    pub finders: &'static str,
     /// Components that the backend does not have.
     pub not_provided: Vec<ComponentStatus>,
     /// Advice.
@@ -147,9 +173,12 @@ pub struct Report {
 /// Designs a stack.
 pub fn design(stack: &ValidStack) -> Blueprint {
     let endpoints = endpoints::of(stack);
-    let datasources = stack.datasources.as_ref().map(|wanted| datasources::build(stack, wanted, &endpoints));
-    let (object, entries) =
-        datasources.map_or((None, Vec::new()), |(object, entries)| (Some(object), entries));
+    let files = stack
+        .alloy
+        .as_ref()
+        .map(|alloy| collectors::config::files(&stack.key, &stack.environment, alloy, &endpoints));
+    let published = grafana::publish(stack, &endpoints);
+    let dashboards = published.dashboards.len();
     Blueprint {
         key: stack.key.clone(),
         buckets: stack.buckets.clone(),
@@ -158,8 +187,10 @@ pub fn design(stack: &ValidStack) -> Blueprint {
             key: stack.key.clone(),
             owner_uid: (stack.deletion_policy != DeletionPolicy::Retain).then(|| stack.uid.clone()),
             kubernetes: stack.cluster.version.clone(),
-            releases: stack.backends.iter().map(|backend| release(stack, backend)).collect(),
-            datasources: object,
+            releases: releases(stack, files.as_ref()),
+            datasources: published.datasources,
+            dashboards: published.dashboards,
+            alloy_config: files.map(|files| collectors::config_map(&stack.key, &files)),
             budgets: stack.budgets,
             resource_policy: stack.resource_policy,
             openshift: stack.openshift,
@@ -168,25 +199,41 @@ pub fn design(stack: &ValidStack) -> Blueprint {
         },
         report: Report {
             endpoints,
-            charts: stack.backends.iter().map(chart_status).collect(),
-            datasources: entries,
+            charts: stack.charts().map(chart_status).collect(),
+            datasources: published.entries,
+            dashboards,
+            finders: grafana::finders(stack),
             not_provided: stack.backends.iter().flat_map(not_provided).collect(),
             advisories: advisories::of(stack),
         },
     }
 }
 
-fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
-    let name = stack.key.release(backend.backend);
-    let setting = Setting {
-        release: &name,
-        namespace: &stack.key.namespace,
-        storage: &stack.storage,
-        openshift: stack.openshift,
-    };
-    let workload = |component: &ValidComponent| Workload {
-        component: format!("{}.{}", backend.backend.signal(), component.role.key),
-        name: component.role.workload(&name),
+fn releases(stack: &ValidStack, files: Option<&Files>) -> Vec<Release> {
+    let mut releases: Vec<_> = stack.backends.iter().map(|backend| release(stack, backend)).collect();
+    if let (Some(alloy), Some(files)) = (&stack.alloy, files) {
+        let managed = alloy.managed.as_ref();
+        releases.extend(managed.map(|managed| alloy_release(stack, alloy, managed, files)));
+    }
+    releases
+}
+
+fn alloy_release(stack: &ValidStack, alloy: &ValidAlloy, managed: &ManagedAlloy, files: &Files) -> Release {
+    let name = stack.key.alloy();
+    Release {
+        backend: None,
+        chart: managed.chart.clone(),
+        values: collectors::values::values(&stack.key, alloy, managed, files),
+        patches: Vec::new(),
+        workloads: vec![workload(collectors::AREA, &name, &managed.component)],
+        name,
+    }
+}
+
+fn workload(area: &str, release: &str, component: &ValidComponent) -> Workload {
+    Workload {
+        component: format!("{area}.{}", component.role.key),
+        name: component.role.workload(release),
         replicas: component.replicas,
         class: component.role.class,
         cpu: component.cpu.clone(),
@@ -196,9 +243,22 @@ fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
         node_selector: component.node_selector.clone(),
         tolerations: component.tolerations.clone(),
         priority_class: component.priority_class.clone(),
+    }
+}
+
+fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
+    let name = stack.key.release(backend.backend);
+    let remote_write = endpoints::remote_write(&stack.key, &stack.backends);
+    let setting = Setting {
+        release: &name,
+        namespace: &stack.key.namespace,
+        storage: &stack.storage,
+        openshift: stack.openshift,
+        remote_write: remote_write.as_deref(),
     };
+    let workload = |component: &ValidComponent| workload(backend.backend.signal(), &name, component);
     Release {
-        backend: backend.backend,
+        backend: Some(backend.backend),
         values: backends::values(backend, &setting).merged(backend.values.as_ref()),
         chart: backend.chart.clone(),
         patches: backend
@@ -216,12 +276,12 @@ fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
     }
 }
 
-fn chart_status(backend: &ValidBackend) -> ChartStatus {
+fn chart_status(chart: &ChartRef) -> ChartStatus {
     ChartStatus {
-        name: backend.chart.name.clone(),
-        version: backend.chart.version.clone(),
-        app_version: backend.chart.app_version.clone().unwrap_or_else(|| "chart default".into()),
-        source: backend.chart.source,
+        name: chart.name.clone(),
+        version: chart.version.clone(),
+        app_version: chart.app_version.clone().unwrap_or_else(|| "chart default".into()),
+        source: chart.source,
     }
 }
 

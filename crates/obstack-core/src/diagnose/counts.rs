@@ -26,12 +26,9 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts the pods of a component.
-    pub(super) fn of(
-        component: &PlannedComponent,
-        workload: Option<&WorkloadFacts>,
-        pods: &[&PodFacts],
-    ) -> Self {
-        let desired = i32::try_from(component.desired).unwrap_or(i32::MAX);
+    pub(super) fn of(scene: &Scene<'_>, pods: &[&PodFacts]) -> Self {
+        let Scene { component, workload, .. } = *scene;
+        let desired = scene.desired();
         let seen = workload.cloned().unwrap_or_default();
         let count = |newest: bool| {
             let fits = |pod: &&&PodFacts| pod.ready && (!newest || is_newest(component, &seen, pod));
@@ -70,7 +67,7 @@ impl Counts {
     }
 }
 
-/// A pod of the newest revision. The pods of a Deployment do not say: its own count of them has to do.
+/// A pod of the newest revision. Only a StatefulSet says which that is: of others its own count has to do.
 fn is_newest(component: &PlannedComponent, seen: &WorkloadFacts, pod: &PodFacts) -> bool {
     match component.workload.kind {
         Kind::StatefulSet => !seen.revision.is_empty() && pod.revision == seen.revision,
@@ -84,8 +81,8 @@ fn of_one_revision(pods: &[&PodFacts]) -> bool {
     revisions.next().is_none_or(|first| revisions.all(|revision| revision == first))
 }
 
-/// Pods that must be ready for a component to serve, one at least. Of a StatefulSet all but one: its budget lets one
-/// go at a time, and so does its rollout. Of a Deployment three quarters, which is what its rollout keeps
+/// Pods that must be ready for a component to serve, one at least. Of a StatefulSet or `DaemonSet` all but one: a
+/// budget lets one go at a time, and so does their rollout. Of a Deployment three quarters, which is what its rollout keeps
 /// (`maxUnavailable` is 25 %, rounded down, by default), and all but one at most.
 fn quorum(kind: Kind, desired: i32) -> i32 {
     let spare = if kind == Kind::Deployment { (desired / 4).max(1) } else { 1 };

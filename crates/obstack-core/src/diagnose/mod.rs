@@ -91,6 +91,11 @@ impl Scene<'_> {
         format!("{} {}", self.component.workload.kind.as_str(), self.component.workload.name)
     }
 
+    /// Pods that should run.
+    fn desired(&self) -> i32 {
+        i32::try_from(self.component.desired_in(self.live)).unwrap_or(i32::MAX)
+    }
+
     /// More than `seconds` have passed since `since`, or nobody knows when that was.
     fn longer_than(&self, seconds: i64, since: i64) -> bool {
         since == 0 || self.now.saturating_sub(since) > seconds
@@ -147,7 +152,7 @@ fn find(scene: Scene<'_>) -> Found<'_> {
         scene.live.pods.iter().filter(|pod| pod.component == scene.component.name).collect();
     // Pod 10 comes after pod 9.
     pods.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
-    let counts = Counts::of(scene.component, scene.workload, &pods);
+    let counts = Counts::of(&scene, &pods);
     let cause = (!counts.complete).then(|| {
         let worst = refused::cause(&scene).into_iter().chain(pods::worst(&scene, &pods));
         let worst = worst.min_by_key(|cause| order::within(cause.reason));

@@ -63,7 +63,7 @@ pub(super) fn importance(component: &PlannedComponent) -> u8 {
     match (component.class, role) {
         (Class::Ingester, _) | (_, "ingester" | "singleBinary") => 0,
         (Class::StoreGateway, _) | (_, "storeGateway") => 1,
-        (Class::Other, "distributor" | "gateway") => 2,
+        (Class::Other, "distributor" | "gateway" | "alloy") => 2,
         (Class::Other, "queryScheduler" | "querier" | "queryFrontend") => 3,
         (Class::Other, _) => 4,
     }

@@ -8,7 +8,7 @@ use crate::live::PodFacts;
 /// The worst that keeps a pod of a component from being ready, said once for all pods that it is the same for.
 pub(super) fn worst(scene: &Scene<'_>, pods: &[&PodFacts]) -> Option<Cause> {
     let alive = pods.iter().filter(|pod| !pod.deleting && !is_over(pod)).count();
-    let replaced = alive >= usize::try_from(scene.component.desired).unwrap_or(usize::MAX);
+    let replaced = alive >= usize::try_from(scene.desired()).unwrap_or(usize::MAX);
     let troubled = pods
         .iter()
         .filter(|pod| !pod.ready)

@@ -8,7 +8,7 @@ use crate::{live::LimitRule, objects::Kind};
 /// Why the controller cannot make the pods that are missing, if it said so.
 pub(super) fn cause(scene: &Scene<'_>) -> Option<Cause> {
     let seen = scene.workload?;
-    let desired = i32::try_from(scene.component.desired).unwrap_or(i32::MAX);
+    let desired = scene.desired();
     // A Deployment that rolls has as many pods as before while each new one is refused.
     let missing = seen.created < desired
         || (scene.component.workload.kind == Kind::Deployment && seen.updated < desired);

@@ -52,19 +52,32 @@ fn harmless(said: &str) -> String {
 /// The last words of a container: the line that says why it ended, without the clock and the place in the code.
 pub(super) fn last(said: &str) -> String {
     let lines = lines(said);
-    let telling = |marks: &[&str]| {
-        lines.iter().rev().find(|line| {
-            let line = line.to_lowercase();
-            marks.iter().any(|mark| line.contains(mark))
-        })
+    let telling = |line: &&String| {
+        let line = line.to_lowercase();
+        ["error", "err=", "fatal", "flag provided", "failed to"].iter().any(|mark| line.contains(mark))
     };
     // A panic is followed by its stack, a wrong flag by how to ask for help.
-    let line = lines.iter().find(|line| is_panic(line));
-    let line = line.or_else(|| telling(&["error", "err=", "fatal", "flag provided"])).or(lines.last());
+    let panic = lines.iter().find(|line| is_panic(line));
+    let cause = || lines.iter().rev().filter(telling).find(|line| !is_consequence(line));
+    let line = panic.or_else(cause).or_else(|| lines.iter().rev().find(telling)).or(lines.last());
     let noise = ["ts=", "t=", "time=", "level=", "caller="];
-    let words = line.map_or("", String::as_str).split_whitespace();
+    let line = line.map_or("", String::as_str);
+    // An error of Go that carries its stack has it behind the first line, in one with it.
+    let line = line
+        .find("\\n\\t")
+        .and_then(|stack| line.get(..stack))
+        .map_or(line, |head| head.rsplit_once("\\n").map_or(head, |(news, _)| news));
+    let words = line.split_whitespace();
     let words: Vec<&str> = words.filter(|word| !noise.iter().any(|noise| word.starts_with(noise))).collect();
     quote(&words.join(" "))
+}
+
+/// One module of Mimir or Tempo failed and all that stand on it or beside it say so after it
+/// (`dskit/services`, `dskit/modules/module_service.go`).
+fn is_consequence(line: &str) -> bool {
+    ["context canceled", "because it depends on module", "err=\"failed services"]
+        .iter()
+        .any(|mark| line.contains(mark))
 }
 
 /// The lines of a log. One that ends in a colon has its news in the next one (`yaml: unmarshal errors:`).

@@ -85,7 +85,7 @@ impl<'a> Charges<'a> {
         ranges: &[LimitRangeFacts],
         live: &Live,
     ) {
-        if component.desired == 0 {
+        if component.desired_in(live) == 0 {
             return;
         }
         let admitted = limit_range::apply(&component.need, ranges);
@@ -130,7 +130,7 @@ struct Places {
 impl Places {
     fn of(component: &PlannedComponent, rolls: bool, live: &Live) -> Self {
         let there = u32::try_from(pods_of(component, live).count()).unwrap_or(u32::MAX);
-        let (desired, surge) = (component.desired, component.need.surge);
+        let (desired, surge) = (component.desired_in(live), component.need.surge);
         if rolls {
             return Self { desired, there, old: there, surge, rolls };
         }
@@ -179,7 +179,7 @@ fn pods(component: &PlannedComponent, admitted: &PodNeed, places: &Places, live:
         (resource.clone(), places.needs(*new, usage::of(&held, resource), usage::of(&largest, resource)))
     };
     let needs = one.iter().map(needs).collect();
-    let whole = one.iter().map(|(resource, new)| (resource.clone(), new.times(component.desired))).collect();
+    let whole = one.iter().map(|(resource, new)| (resource.clone(), new.times(places.desired))).collect();
     Charge { what: What::Pods(admitted.clone()), needs, held, whole }
 }
 
@@ -289,7 +289,7 @@ fn lasting_claims(component: &PlannedComponent, claim: &ClaimNeed, class: &Class
 fn revision(component: &PlannedComponent, rolls: bool, live: &Live) -> Option<Charge> {
     let resource = match component.workload.kind {
         Kind::Deployment => "count/replicasets.apps",
-        Kind::StatefulSet => "count/controllerrevisions.apps",
+        Kind::StatefulSet | Kind::DaemonSet => "count/controllerrevisions.apps",
         _ => return None,
     };
     let new = rolls || !live.workloads.contains_key(&component.workload);

@@ -41,6 +41,8 @@ const TEMPO: &[Duty] = &[
     duty("queryFrontend", "queries", true, Keeps::Nothing),
     // Queriers read the bucket themselves when the compactor's index of it is old (`blocklist_poll_fallback`, on).
     duty("compactor", "compaction and retention", false, Keeps::Nothing),
+    // Distributors write a trace whether a generator takes it or not, and one that starts anew begins without its log.
+    duty("metricsGenerator", "metrics from traces", false, Keeps::Nothing),
 ];
 
 const MIMIR: &[Duty] = &[
@@ -59,6 +61,13 @@ const MIMIR: &[Duty] = &[
     duty("overridesExporter", "metrics about limits", false, Keeps::Nothing),
     duty("gateway", "writes and queries", true, Keeps::Nothing),
 ];
+
+const ALLOY: Duty = duty("alloy", "what is sent to the collector", true, Keeps::Nothing);
+
+/// The duty of a collector's role. What it has not passed on yet goes with its pod; no copy would help.
+pub(super) fn of_collector(role: &str) -> Option<&'static Duty> {
+    Some(&ALLOY).filter(|duty| duty.role == role)
+}
 
 /// The duty of a role; `None` for what users' values switched on beside the roles we know.
 pub(super) fn of(backend: Backend, role: &str) -> Option<&'static Duty> {

@@ -14,8 +14,10 @@ use self::duties::Duty;
 use crate::{
     assemble::PlannedComponent,
     backends::Backend,
+    collectors,
     finding::Finding,
     live::{Live, PodFacts},
+    objects::Kind,
     valid::{ValidBackend, ValidStack},
 };
 
@@ -31,7 +33,8 @@ pub struct Resilience {
 
 /// One component, what it does and how it stands.
 struct Member<'a> {
-    backend: &'a ValidBackend,
+    /// Its backend; `None` for a collector.
+    backend: Option<&'a ValidBackend>,
     component: &'a PlannedComponent,
     duty: &'static Duty,
     /// Pods that may go when all are ready.
@@ -64,13 +67,21 @@ pub fn is_vital(backend: Backend, role: &str) -> bool {
 }
 
 fn member<'a>(stack: &'a ValidStack, component: &'a PlannedComponent, live: &'a Live) -> Option<Member<'a>> {
-    let (signal, role) = component.name.split_once('.')?;
-    let backend = stack.backends.iter().find(|backend| backend.backend.signal() == signal)?;
-    let duty = duties::of(backend.backend, role).filter(|_| component.desired > 0)?;
+    let (area, role) = component.name.split_once('.')?;
+    let backend = stack.backends.iter().find(|backend| backend.backend.signal() == area);
+    let duty = match backend {
+        Some(backend) => duties::of(backend.backend, role),
+        // One pod a node goes with the node, and so do those that send to it.
+        None if area == collectors::AREA && component.workload.kind != Kind::DaemonSet => duties::of_collector(role),
+        None => None,
+    };
+    let duty = duty.filter(|_| component.desired > 0)?;
     let pods = live.pods.iter().filter(|pod| pod.component == component.name);
     let ready: Vec<_> = pods.filter(|pod| pod.ready && !pod.deleting).collect();
     let missing = component.desired.saturating_sub(u32::try_from(ready.len()).unwrap_or(u32::MAX));
-    let designed = duties::tolerates(duty, backend, component.desired);
+    let designed = backend.map_or(component.desired.saturating_sub(1), |backend| {
+        duties::tolerates(duty, backend, component.desired)
+    });
     Some(Member { backend, component, duty, designed, present: designed.saturating_sub(missing), ready })
 }
 
@@ -135,15 +146,15 @@ impl Member<'_> {
     /// Why its copies are too few, although it has several pods.
     fn factor(&self) -> String {
         let Self { component: PlannedComponent { name, desired, .. }, .. } = self;
-        let factor = duties::factor(self.duty, self.backend);
+        let factor = self.backend.map(|backend| (backend.backend, duties::factor(self.duty, backend)));
         match factor {
-            0 | 1 => format!(
+            None | Some((_, 0 | 1)) => format!(
                 "{name}: each of {desired} pods holds what no other has, so the loss of one stops its share of {}",
                 self.duty.stops
             ),
-            _ => format!(
+            Some((backend, factor)) => format!(
                 "{name}: with replicationFactor {factor} a write needs {} of {factor} copies, so the loss of one of {desired} pods stops writes; queries go on",
-                quorum::copies_to_write(self.backend.backend, factor)
+                quorum::copies_to_write(backend, factor)
             ),
         }
     }

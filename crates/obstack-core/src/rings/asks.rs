@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::{Expected, Gossipers, QuorumRule, RingToAsk};
 use crate::{
     backends::{Backend, mimir, tempo},
@@ -17,7 +15,7 @@ const STORE_GATEWAY_REPLICAS: u32 = 3;
 const MIMIR_GOSSIPERS: &[&str] =
     &["distributor", "ingester", "querier", "compactor", "storeGateway", "alertmanager", "ruler"];
 /// The same of Tempo (`cmd/tempo/app/modules.go` of v2.10).
-const TEMPO_GOSSIPERS: &[&str] = &["distributor", "ingester", "querier", "compactor"];
+const TEMPO_GOSSIPERS: &[&str] = &["distributor", "ingester", "querier", "compactor", "metricsGenerator"];
 
 /// The pages of a stack. Only Services of its own namespace are named.
 pub fn of(stack: &ValidStack) -> Vec<RingToAsk> {
@@ -47,7 +45,13 @@ fn tempo_distributed(stack: &ValidStack, backend: &ValidBackend) -> Vec<RingToAs
     // The charts leave both at Tempo's defaults (`modules/ingester/config.go`, `modules/compactor/compactor_ring.go`).
     let ingesters = pages.ring("ingester", rule, backend.replication_factor, Duration::from_mins(5));
     let compactors = pages.ring("compactor", QuorumRule::Nothing, 1, Duration::from_mins(1));
-    pages.all(ingesters, compactors, TEMPO_GOSSIPERS)
+    let mut all = pages.all(ingesters, compactors, TEMPO_GOSSIPERS);
+    if backend.replicas("metricsGenerator") > 0 {
+        // The distributors pass a trace on to whichever is there (`pkg/ring/config.go`).
+        let generators = pages.ring("metricsGenerator", QuorumRule::Nothing, 1, Duration::from_mins(1));
+        all.push(pages.ask("metricsGenerator", "distributor", "/metrics-generator/ring", generators));
+    }
+    all
 }
 
 fn mimir(stack: &ValidStack, backend: &ValidBackend) -> Vec<RingToAsk> {
@@ -56,7 +60,7 @@ fn mimir(stack: &ValidStack, backend: &ValidBackend) -> Vec<RingToAsk> {
     let ingesters =
         pages.ring("ingester", QuorumRule::Majority, backend.replication_factor, Duration::from_mins(10));
     let compactors = pages.ring("compactor", QuorumRule::Nothing, 1, Duration::from_mins(4));
-    let replicas_are_known = !mentions(backend.values.as_ref(), "replication");
+    let replicas_are_known = !backend.values_mention("replication");
     let rule = if replicas_are_known { QuorumRule::OneToRead } else { QuorumRule::Nothing };
     let gateways = pages.ring("storeGateway", rule, STORE_GATEWAY_REPLICAS, Duration::from_mins(10));
     let mut all = pages.all(ingesters, compactors, MIMIR_GOSSIPERS);
@@ -105,7 +109,7 @@ impl Pages<'_> {
 
     fn ring(&self, members: &str, rule: QuorumRule, replication_factor: u32, timeout: Duration) -> Expected {
         // Whoever changes one may change it on several paths, and as an argument.
-        let timeout_is_known = !mentions(self.backend.values.as_ref(), "heartbeat");
+        let timeout_is_known = !self.backend.values_mention("heartbeat");
         Expected::Ring {
             members: self.backend.replicas(members),
             replication_factor,
@@ -113,17 +117,4 @@ impl Pages<'_> {
             heartbeat_timeout: timeout_is_known.then_some(timeout),
         }
     }
-}
-
-/// Whether a word stands anywhere in the user's values.
-fn mentions(values: Option<&Map<String, Value>>, word: &str) -> bool {
-    fn anywhere(value: &Value, word: &str) -> bool {
-        match value {
-            Value::Object(map) => map.iter().any(|(key, value)| key.contains(word) || anywhere(value, word)),
-            Value::Array(list) => list.iter().any(|value| anywhere(value, word)),
-            Value::String(text) => text.contains(word),
-            _ => false,
-        }
-    }
-    values.is_some_and(|values| values.iter().any(|(key, value)| key.contains(word) || anywhere(value, word)))
 }

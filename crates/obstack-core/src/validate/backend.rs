@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use obstack_api::{Component, Metrics, Reason, StackSpec, Traces, TracesMode};
+use obstack_api::{
+    Component, DashboardProvider, Metrics, MetricsProcessor, Reason, StackSpec, Traces, TracesMode,
+};
 
 use super::{buckets, chart, component, overrides};
 use crate::{
@@ -29,8 +31,10 @@ pub(super) fn traces(
     let (name, roles) =
         if monolithic { ("tempo", tempo::MONOLITHIC) } else { ("tempo-distributed", tempo::DISTRIBUTED) };
     let backend = Backend::Tempo;
-    let chart = chart::resolve(backend, name, traces.chart.as_ref(), facts, faults);
-    let components = components(backend, roles, &traces.components, &[tempo::STORE_GATEWAY], spec, faults);
+    let chart = chart::resolve(backend.signal(), name, traces.chart.as_ref(), facts, faults);
+    let mut components =
+        components(backend, roles, &traces.components, &[tempo::STORE_GATEWAY], spec, faults);
+    let metrics_generator = metrics_generator(spec, traces, &mut components, faults);
     let ingesters = if monolithic { 1 } else { replicas(&components, "ingester") };
     let replication_factor =
         replication(backend, traces.replication_factor, ingesters.clamp(1, 2), ingesters, faults);
@@ -60,6 +64,7 @@ pub(super) fn traces(
         ),
         buckets: BTreeMap::from([("blocks", buckets::name_of(spec, backend, "blocks", blocks))]),
         components,
+        metrics_generator,
         not_provided: [tempo::STORE_GATEWAY]
             .into_iter()
             .filter(|key| traces.components.contains_key(*key))
@@ -67,6 +72,51 @@ pub(super) fn traces(
         patches: overrides::patches(backend, &traces.patches, spec.resource_policy, faults),
         values: overrides::values(backend, traces.values.as_ref(), spec.resource_policy, faults),
     }
+}
+
+/// What metrics are made from traces. The component that makes them runs when they are.
+fn metrics_generator(
+    spec: &StackSpec,
+    traces: &Traces,
+    components: &mut [ValidComponent],
+    faults: &mut Vec<Violation>,
+) -> Vec<MetricsProcessor> {
+    const KEY: &str = "metricsGenerator";
+    let publishes = spec.grafana.as_ref().and_then(|grafana| grafana.dashboards.as_ref());
+    let publishes = publishes.is_some_and(|wanted| wanted.provider != DashboardProvider::None);
+    let on = match &traces.metrics_generator {
+        Some(asked) => asked.enabled.unwrap_or(true),
+        None => publishes && spec.metrics.is_some(),
+    };
+    if on && spec.metrics.is_none() {
+        let message = "writes to the stack's Mimir, but the stack keeps no metrics; set spec.metrics, or enabled: false";
+        faults.push(Violation::new(Reason::InvalidSpec, "spec.traces.metricsGenerator", message));
+    }
+    let written = traces.components.get(KEY).and_then(|component| component.replicas);
+    let component = components.iter_mut().find(|component| component.role.key == KEY);
+    if let (Some(component), true, None) = (component, on, written) {
+        component.replicas = 1;
+    }
+    let message = match (on, written) {
+        (true, Some(0)) => Some("is 0, but spec.traces.metricsGenerator is on; set it to 1 or more, or enabled: false"),
+        (false, Some(1..)) => Some("has no meaning while spec.traces.metricsGenerator is off; set enabled: true there"),
+        _ => None,
+    };
+    if let Some(message) = message {
+        let field = format!("spec.traces.components.{KEY}.replicas");
+        faults.push(Violation::new(Reason::InvalidSpec, field, message));
+    }
+    if !on {
+        return Vec::new();
+    }
+    let asked = traces.metrics_generator.iter().flat_map(|asked| asked.processors.iter().copied());
+    let mut processors: Vec<_> = asked.collect();
+    if processors.is_empty() {
+        processors = vec![MetricsProcessor::ServiceGraphs, MetricsProcessor::SpanMetrics];
+    }
+    processors.sort();
+    processors.dedup();
+    processors
 }
 
 /// Checks `spec.metrics`.
@@ -77,7 +127,7 @@ pub(super) fn metrics(
     faults: &mut Vec<Violation>,
 ) -> ValidBackend {
     let backend = Backend::Mimir;
-    let chart = chart::resolve(backend, "mimir-distributed", metrics.chart.as_ref(), facts, faults);
+    let chart = chart::resolve(backend.signal(), "mimir-distributed", metrics.chart.as_ref(), facts, faults);
     let components = components(backend, mimir::ROLES, &metrics.components, &[], spec, faults);
     let ingesters = replicas(&components, "ingester");
     let silent = if ingesters >= 3 { 3 } else { 1 };
@@ -105,6 +155,7 @@ pub(super) fn metrics(
             .map(|(purpose, over)| (purpose, buckets::name_of(spec, backend, purpose, over.as_ref())))
             .into(),
         components,
+        metrics_generator: Vec::new(),
         not_provided: Vec::new(),
         patches: overrides::patches(backend, &metrics.patches, spec.resource_policy, faults),
         values: overrides::values(backend, metrics.values.as_ref(), spec.resource_policy, faults),

@@ -1,24 +1,23 @@
-//! Which chart renders a backend.
+//! Which chart renders a backend or a collector.
 
 use obstack_api::{Chart, ChartSource, Reason};
 
 use crate::{
-    backends::Backend,
     catalog::{self, CatalogEntry, ChartRef},
     facts::Facts,
     violation::Violation,
 };
 
-/// Decides chart, version, source and digest. With a fault the chart is still the one that was asked for, so that the
+/// Decides chart, version, source and digest of what `spec.{area}` describes. With a fault the chart is still the one that was asked for, so that the
 /// rest of the spec can be checked.
 pub(super) fn resolve(
-    backend: Backend,
+    area: &str,
     name: &'static str,
     spec: Option<&Chart>,
     facts: &Facts,
     faults: &mut Vec<Violation>,
 ) -> ChartRef {
-    let field = format!("spec.{}.chart", backend.signal());
+    let field = format!("spec.{area}.chart");
     let silent = Chart::default();
     let spec = spec.unwrap_or(&silent);
     let source = spec.source.unwrap_or(facts.default_chart_source);

@@ -5,8 +5,11 @@
 
 mod backend;
 mod buckets;
+mod canary;
 mod chart;
+mod collectors;
 mod component;
+mod grafana;
 mod overrides;
 mod quota;
 mod storage;
@@ -14,15 +17,16 @@ mod storage;
 pub use self::buckets::claims;
 
 use obstack_api::{
-    DatasourceProvider, Datasources as DatasourcesSpec, ObservabilityStack, Platform, PodDisruptionBudgets,
+    ObservabilityStack, Platform, PodDisruptionBudgets,
     Reason,
 };
 
 use crate::{
     backends::{self, Setting},
+    design::endpoints,
     facts::Facts,
     names::StackKey,
-    valid::{Datasources, ValidStack},
+    valid::ValidStack,
     violation::Violation,
 };
 
@@ -63,16 +67,26 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         Platform::Kubernetes => false,
         Platform::OpenShift => true,
     };
+    let remote_write = endpoints::remote_write(&key, &backends);
     for backend in &backends {
         let Some(user) = &backend.values else { continue };
         let release = key.release(backend.backend);
-        let setting = Setting { release: &release, namespace: &key.namespace, storage: &storage, openshift };
+        let setting = Setting {
+            release: &release,
+            namespace: &key.namespace,
+            storage: &storage,
+            openshift,
+            remote_write: remote_write.as_deref(),
+        };
         overrides::owned_keys(backend.backend, user, &backends::values(backend, &setting), &mut faults);
     }
     let buckets = buckets::collect(&backends, &storage, &facts.claimed_buckets, &mut faults);
+    let alloy = spec.collectors.as_ref().and_then(|collectors| collectors.alloy.as_ref());
+    let alloy = alloy.map(|alloy| collectors::alloy(spec, alloy, facts, &mut faults));
     let quota = quota::validate(&spec.quota, spec.resource_policy, &mut faults);
-    let datasources = spec.grafana.as_ref().and_then(|grafana| grafana.datasources.as_ref());
-    let datasources = datasources.and_then(|wanted| datasources_of(wanted, &key));
+    let canary = canary::validate(spec, &mut faults);
+    let datasources = grafana::datasources(spec.grafana.as_ref(), &key, &mut faults);
+    let dashboards = grafana::dashboards(spec.grafana.as_ref(), &key, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -88,24 +102,10 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         budgets: spec.disruption.pod_disruption_budgets == PodDisruptionBudgets::Auto,
         quota,
         backends,
+        canary,
+        alloy,
         datasources,
+        dashboards,
         key,
-    })
-}
-
-fn datasources_of(wanted: &DatasourcesSpec, key: &StackKey) -> Option<Datasources> {
-    let secret = match wanted.provider {
-        DatasourceProvider::None => return None,
-        DatasourceProvider::SidecarConfigMap => false,
-        DatasourceProvider::SidecarSecret => true,
-    };
-    let label = wanted.sidecar_label.as_deref().unwrap_or("grafana_datasource");
-    let (label, value) = label.split_once('=').unwrap_or((label, "1"));
-    Some(Datasources {
-        secret,
-        name_format: wanted.name_format.clone().unwrap_or_else(|| "{backend} ({env})".into()),
-        namespace: wanted.namespace.clone().unwrap_or_else(|| key.namespace.clone()),
-        label: (label.to_owned(), value.to_owned()),
-        folder: wanted.folder.clone(),
     })
 }

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use obstack_api::{ChartSource, ObservabilityStack};
+use obstack_api::{AlloyMode, ChartSource, ObservabilityStack};
 use obstack_core::{
     assemble::{Plan, assemble},
     design::{Blueprint, Design, Release, design},
@@ -73,7 +73,9 @@ pub fn plan_of(helm: &Path, charts: &Charts, mut stack: ObservabilityStack) -> (
     let spec = &mut stack.spec;
     let blocks =
         [spec.traces.as_mut().map(|traces| &mut traces.chart), spec.metrics.as_mut().map(|m| &mut m.chart)];
-    for chart in blocks.into_iter().flatten() {
+    let alloy = spec.collectors.as_mut().and_then(|collectors| collectors.alloy.as_mut());
+    let alloy = alloy.filter(|alloy| alloy.mode == AlloyMode::Managed).map(|alloy| &mut alloy.chart);
+    for chart in blocks.into_iter().flatten().chain(alloy) {
         chart.get_or_insert_default().source = Some(source);
     }
     let blueprint = design(&super::valid(&stack));

@@ -306,7 +306,7 @@ fn a_component_waits_for_the_object_store_if_it_has_its_keys() {
             let mut world = World::ingesters(0);
             world.components.clear();
             world.add(&workload.component, kind, 1);
-            let signal = release.backend.signal();
+            let signal = release.area();
             for purpose in ["blocks", "alertmanager", "ruler"] {
                 world.bucket(&format!("{signal}.{purpose}"), Some(DOWN));
             }

@@ -8,6 +8,7 @@
 
 mod access;
 mod authority;
+mod blocks;
 mod client;
 mod error;
 mod failure;

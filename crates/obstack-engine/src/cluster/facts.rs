@@ -19,25 +19,35 @@ use obstack_core::{
         BudgetFacts, ClaimFacts, ClassFacts, ContainerFacts, EndFacts, LimitRangeFacts, LimitRule, NodeFacts,
         PodFacts, QuotaFacts, ResourceFacts, ScopeFacts, StateFacts, WorkloadFacts,
     },
+    objects::Kind,
     quantity::Amount,
 };
 use serde_json::Value;
 
-/// Facts of a Deployment or StatefulSet.
-pub fn workload(object: &DynamicObject) -> WorkloadFacts {
+/// Facts of a Deployment, StatefulSet or `DaemonSet`.
+pub fn workload(kind: Kind, object: &DynamicObject) -> WorkloadFacts {
     let number = |path: &str| object.data.pointer(path).and_then(Value::as_i64).unwrap_or(0);
     let count = |path: &str| i32::try_from(number(path)).unwrap_or(i32::MAX);
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
     let failure =
         conditions.into_iter().flatten().find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True");
     let revision = object.data.pointer("/status/updateRevision").and_then(Value::as_str);
+    let [replicas, updated, ready, created] = match kind {
+        Kind::DaemonSet => [
+            "/status/desiredNumberScheduled",
+            "/status/updatedNumberScheduled",
+            "/status/numberReady",
+            "/status/currentNumberScheduled",
+        ],
+        _ => ["/spec/replicas", "/status/updatedReplicas", "/status/readyReplicas", "/status/replicas"],
+    };
     WorkloadFacts {
         generation: object.metadata.generation.unwrap_or(0),
         observed_generation: number("/status/observedGeneration"),
-        replicas: count("/spec/replicas"),
-        updated: count("/status/updatedReplicas"),
-        ready: count("/status/readyReplicas"),
-        created: count("/status/replicas"),
+        replicas: count(replicas),
+        updated: count(updated),
+        ready: count(ready),
+        created: count(created),
         // Pods carry it without the StatefulSet's name, or with it: the label's value is what counts.
         revision: revision.unwrap_or_default().to_owned(),
         refusal: failure.and_then(|c| c["message"].as_str()).map(str::to_owned),

@@ -486,7 +486,7 @@ fn is_ours(entry: &ManagedFieldsEntry) -> bool {
 
 /// Whether a kind is one of those that make pods.
 fn is_controller(kind: &str) -> bool {
-    matches!(kind, "StatefulSet" | "ReplicaSet" | "Deployment")
+    matches!(kind, "StatefulSet" | "ReplicaSet" | "Deployment" | "DaemonSet")
 }
 
 /// Whether a controller's name is the workload's, or its replica set's (`NAME-<hash>`).

@@ -31,7 +31,7 @@ pub(crate) fn api_of(client: &Client, id: &ObjectId) -> Api<DynamicObject> {
 pub(crate) fn resource_of(kind: Kind) -> ApiResource {
     ApiResource {
         group: kind.group().to_owned(),
-        version: "v1".to_owned(),
+        version: kind.version().to_owned(),
         api_version: kind.api_version(),
         kind: kind.as_str().to_owned(),
         plural: kind.plural().to_owned(),

@@ -1,6 +1,7 @@
 //! The watches that feed the live view: one a kind for all stacks, whatever their number.
 
 mod room;
+mod served;
 
 use std::{
     collections::HashSet,
@@ -92,8 +93,8 @@ type Names = HashSet<(String, String)>;
 struct Course {
     /// It has no list yet.
     first: bool,
-    /// It ends when the operator may not read any more.
-    until_forbidden: bool,
+    /// It ends when the API server gives nothing to read any more.
+    until_closed: bool,
 }
 
 /// Knows when every watch has its first list.
@@ -141,7 +142,9 @@ impl Watches {
         };
         for scope in scopes {
             for kind in Kind::ALL.iter().copied() {
-                if kind.is_workload() || kind == Kind::PodDisruptionBudget {
+                if kind.is_optional() {
+                    self.spawn(self.clone().where_served(kind, scope.clone()));
+                } else if kind.is_workload() || kind == Kind::PodDisruptionBudget {
                     self.spawn(self.clone().counted(kind, scope.clone()));
                 } else {
                     self.spawn(self.clone().metadata(kind, scope.clone()));
@@ -200,7 +203,7 @@ impl Watches {
     ) where
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        let mut course = Course { first: true, until_forbidden: false };
+        let mut course = Course { first: true, until_closed: false };
         self.follow_as(what, source, &mut course, apply, gone, relisted).await;
     }
 
@@ -238,7 +241,7 @@ impl Watches {
                 }
                 Ok(Event::Apply(object)) => apply(&object),
                 Ok(Event::Delete(object)) => gone(&object),
-                Err(error) if course.until_forbidden && is_forbidden(&error) => {
+                Err(error) if course.until_closed && is_closed(&error) => {
                     self.arrived(course);
                     return;
                 }
@@ -341,7 +344,7 @@ impl Watches {
         self.child(id, &object.metadata);
         let news = match id.kind {
             Kind::PodDisruptionBudget => self.view.fold_budget(id, &facts::budget(object)),
-            _ => self.view.fold_workload(id, &facts::workload(object)),
+            _ => self.view.fold_workload(id, &facts::workload(id.kind, object)),
         };
         if news {
             self.trigger_label(object.labels().get(labels::STACK));
@@ -396,12 +399,12 @@ fn is_old(event: &CoreEvent) -> bool {
     newest.is_some_and(|at| jiff::Timestamp::now().duration_since(at) > WORDS_LAST)
 }
 
-/// The operator may not read what the watch is on.
-fn is_forbidden(error: &watcher::Error) -> bool {
+/// The operator may not read what the watch is on, or it is not served.
+fn is_closed(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) = error else {
         return false;
     };
-    matches!(source, kube::Error::Api(status) if status.code == 403)
+    matches!(source, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }
 
 /// The API server was told not to stream lists (its feature gate `WatchList`).

@@ -58,7 +58,7 @@ pub(super) async fn change(
     let done = failures.is_empty() && applied == Applied::All;
     let left = work.left(|id| if done { None } else { failures.of(id).or_else(|| unfinished(&applied)) });
     let outcome = Outcome {
-        datasources_fault: failures.datasources(),
+        datasources_fault: failures.grafana(),
         terminating: failures.terminating(),
         plan: Some(summary.status(if done { PlanState::Applied } else { PlanState::Held })),
         ..Outcome::of(&stored.inventory, applied)

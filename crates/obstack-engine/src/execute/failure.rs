@@ -1,7 +1,10 @@
 //! What could not be applied, as faults of the stack.
 
 use obstack_api::Reason;
-use obstack_core::{conclude::Fault, objects::ObjectId};
+use obstack_core::{
+    conclude::Fault,
+    objects::{Kind, ObjectId},
+};
 
 use crate::{cluster::ClusterError, expand::ExpandError};
 
@@ -53,16 +56,28 @@ pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault 
     Fault { reason, message: format!("{id}{more}: {said}{fix}") }
 }
 
-/// The same for the datasources, which live elsewhere.
-pub(super) fn datasource_fault(id: &ObjectId, failure: &Failure) -> Fault {
-    match failure {
-        Failure::Apply(error) if error.code() == 404 => {
-            let message = format!(
-                "namespace {} for the datasources does not exist; create it or change grafana.datasources.namespace",
-                id.namespace
-            );
-            Fault { reason: Reason::NamespaceMissing, message }
-        }
-        _ => fault(id, failure, 1),
+/// The same for what Grafana gets, which lives elsewhere.
+pub(super) fn grafana_fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault {
+    let missing = match failure {
+        Failure::Apply(error) if error.code() == 404 => error.status(),
+        _ => None,
+    };
+    let Some(answer) = missing else { return fault(id, failure, failures) };
+    // The API server names the namespace that it misses. Of a kind that it does not serve it names nothing.
+    let names_namespace = answer.details.as_ref().is_some_and(|details| details.kind == "namespaces");
+    if id.kind.is_optional() && !names_namespace {
+        let message = format!(
+            "{}: the cluster does not serve {}; install the grafana-operator, or choose a sidecar in spec.grafana",
+            id.kind.as_str(),
+            id.kind.api_version()
+        );
+        return Fault { reason: Reason::GrafanaOperatorMissing, message };
     }
+    let dashboard = id.kind == Kind::GrafanaDashboard || id.name.contains("-dashboard-");
+    let what = if dashboard { "dashboards" } else { "datasources" };
+    let message = format!(
+        "namespace {} for the {what} does not exist; create it or change grafana.{what}.namespace",
+        id.namespace
+    );
+    Fault { reason: Reason::NamespaceMissing, message }
 }

@@ -12,7 +12,7 @@ use obstack_core::{
     objects::ObjectId,
 };
 
-use super::failure::{Failure, datasource_fault, fault};
+use super::failure::{Failure, fault, grafana_fault};
 use crate::{
     cluster::{
         ClusterError,
@@ -49,13 +49,13 @@ pub(super) struct Target<'a> {
 pub(super) struct Failures {
     /// The stack's own objects.
     own: Vec<(ObjectId, Failure)>,
-    /// The datasources, which live elsewhere and hold nothing up.
-    datasources: Vec<(ObjectId, Failure)>,
+    /// What is for Grafana, lives elsewhere and holds nothing up.
+    grafana: Vec<(ObjectId, Failure)>,
 }
 
 impl Failures {
     pub(super) fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.datasources.is_empty()
+        self.own.is_empty() && self.grafana.is_empty()
     }
 
     /// What it means for the stack's objects, if anything.
@@ -64,25 +64,26 @@ impl Failures {
         Some(Applied::Failed(fault(id, failure, self.own.len())))
     }
 
-    /// What it means for the datasources, if anything.
-    pub(super) fn datasources(&self) -> Option<Fault> {
-        self.datasources.first().map(|(id, failure)| datasource_fault(id, failure))
+    /// What it means for Grafana, if anything.
+    pub(super) fn grafana(&self) -> Option<Fault> {
+        let (id, failure) = self.grafana.first()?;
+        Some(grafana_fault(id, failure, self.grafana.len()))
     }
 
     pub(super) fn terminating(&self) -> bool {
-        self.own.iter().chain(&self.datasources).any(|(_, failure)| failure.namespace_terminating())
+        self.own.iter().chain(&self.grafana).any(|(_, failure)| failure.namespace_terminating())
     }
 
     /// Why an object was not applied: its own failure, or the one that ended the wave before.
     pub(super) fn of(&self, id: &ObjectId) -> Option<Fault> {
-        let all = || self.own.iter().chain(&self.datasources);
+        let all = || self.own.iter().chain(&self.grafana);
         let (id, failure) = all().find(|(failed, _)| failed == id).or_else(|| all().next())?;
         Some(fault(id, failure, 1))
     }
 }
 
 impl Waves<'_> {
-    /// Applies wave by wave. A wave with a failure is finished, the next one is not begun; datasources hold nothing up.
+    /// Applies wave by wave. A wave with a failure is finished, the next one is not begun; what is for Grafana holds nothing up.
     pub(super) async fn apply(&mut self, targets: &[Target<'_>], stored: &mut Stored) -> Failures {
         let mut failures = Failures::default();
         for wave in 0..=3 {
@@ -99,11 +100,8 @@ impl Waves<'_> {
                     Ok((done, deed)) => self.record(object, done, deed, stored),
                     Err(error) => {
                         tracing::warn!(object = %object.id, %error, "an object was not applied");
-                        let list = if object.id.name == self.key.datasources() {
-                            &mut failures.datasources
-                        } else {
-                            &mut failures.own
-                        };
+                        let own = !self.design.is_for_grafana(&object.id);
+                        let list = if own { &mut failures.own } else { &mut failures.grafana };
                         list.push((object.id.clone(), error));
                     }
                 }

@@ -25,6 +25,9 @@ fn everything(metrics: &Metrics) {
     metrics.record_render(Duration::from_millis(80));
     metrics.record_bucket_probe("ok");
     metrics.record_watch_event("Pod");
+    let (took, at) = (Duration::from_millis(300), Duration::from_hours(500_000));
+    metrics.record_canary_success("dev", "obs", "traces", took, at);
+    metrics.record_canary_failure("dev", "obs", "metrics", "WriteFailed");
 }
 
 #[test]
@@ -75,6 +78,8 @@ fn a_stack_that_is_gone_leaves_no_series_and_other_stacks_keep_theirs() {
             metrics.set_conditions("dev", stack, &[("Ready", "True")]);
             metrics.set_component_replicas("dev", stack, &[("metrics.ingester", 3, 3)]);
             metrics.set_policy_violations("dev", stack, &[("Requests", "Webhook", 1)]);
+            metrics.record_canary_success("dev", stack, "traces", Duration::ZERO, Duration::ZERO);
+            metrics.record_canary_failure("dev", stack, "traces", "ObjectNotSeen");
         }
         metrics.forget_stack("dev", "gone");
     });

@@ -18,18 +18,22 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use self::ask::Asker;
-pub use self::ask::{LARGEST_PAGE, REQUEST_DEADLINE, Way};
+pub use self::ask::{LARGEST_PAGE, REQUEST_DEADLINE};
+use crate::reach::{Reach, Way};
 
 /// Time between two looks at a stack's rings when nobody says otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(30);
 /// What was seen this many intervals ago is no longer told.
 const STALE: u32 = 4;
 
+/// Stacks that are asked at the same time.
+const PARALLEL: usize = 16;
+const PARALLEL_BY_PROXY: usize = 4;
+
 /// Knows how the rings of every stack stand.
 #[derive(Debug)]
 pub struct Rings {
-    asker: Option<Asker>,
+    reach: Option<Reach>,
     interval: Duration,
     triggers: mpsc::UnboundedSender<StackKey>,
     stacks: Mutex<HashMap<StackKey, Stack>>,
@@ -49,8 +53,9 @@ impl Rings {
     /// Rings that are asked each `interval`. A finished look with news triggers its stack. Must be called inside a
     /// tokio runtime.
     pub fn new(way: Way, interval: Duration, triggers: mpsc::UnboundedSender<StackKey>) -> Self {
-        let turns = Semaphore::new(way.parallel());
-        Self { asker: Asker::new(way), interval, triggers, stacks: Mutex::default(), turns }
+        let reach = Reach::new(way);
+        let parallel = if reach.as_ref().is_some_and(Reach::is_proxy) { PARALLEL_BY_PROXY } else { PARALLEL };
+        Self { reach, interval, triggers, stacks: Mutex::default(), turns: Semaphore::new(parallel) }
     }
 
     fn stacks(&self) -> MutexGuard<'_, HashMap<StackKey, Stack>> {
@@ -59,7 +64,7 @@ impl Rings {
 
     /// Nobody asks.
     pub fn is_off(&self) -> bool {
-        self.asker.is_none()
+        self.reach.is_none()
     }
 
     /// How a stack's rings stand, in the order of `wanted`: `None` before the first look has ended, and empty when
@@ -70,7 +75,7 @@ impl Rings {
     pub fn look(self: &Arc<Self>, key: &StackKey, wanted: &[RingToAsk]) -> Option<Vec<RingHealth>> {
         let own = |page: &&RingToAsk| page.namespace == key.namespace;
         let wanted: Vec<_> = wanted.iter().filter(own).cloned().collect();
-        if self.asker.is_none() || wanted.is_empty() {
+        if self.reach.is_none() || wanted.is_empty() {
             self.forget_stack(key);
             return Some(Vec::new());
         }
@@ -102,9 +107,9 @@ impl Rings {
     }
 
     async fn ask(&self, pages: &[RingToAsk]) -> Vec<RingHealth> {
-        let Some(asker) = &self.asker else { return Vec::new() };
+        let Some(reach) = &self.reach else { return Vec::new() };
         let _turn = self.turns.acquire().await;
-        join_all(pages.iter().map(|page| asker.ask(page))).await
+        join_all(pages.iter().map(|page| ask::ask(reach, page))).await
     }
 
     fn tell(&self, key: &StackKey, asked: &[RingToAsk], seen: Vec<RingHealth>) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::storage;
+use super::{generator, storage};
 use crate::{
     backends::{
         Setting,
@@ -10,6 +10,12 @@ use crate::{
         values::Values,
     },
     valid::{ValidBackend, ValidComponent},
+};
+
+const GENERATOR: generator::Paths = generator::Paths {
+    switch: "metricsGenerator",
+    config: "metricsGenerator/config",
+    defaults: "overrides/defaults",
 };
 
 /// The role that never talks to the object store.
@@ -38,7 +44,6 @@ pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
         .set("minio/enabled", false, "spec.objectStorage")
         .set("rollout_operator/enabled", false, "it needs rights on the whole cluster")
         // The sizes have no room for them; whoever has may switch them on.
-        .suggest("metricsGenerator/enabled", false)
         .suggest("gateway/enabled", false)
         .suggest("memcached/enabled", false)
         // Without memcached the chart takes this list as it is, and its default names memcached's Service.
@@ -47,6 +52,7 @@ pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
         values.set("compactor/config/compaction/block_retention", hours(retention), "spec.traces.retention");
     }
     storage(&mut values, "storage/trace", backend, setting);
+    generator::set(&mut values, &GENERATOR, backend, setting);
     for component in &backend.components {
         role(&mut values, backend, component, setting);
     }

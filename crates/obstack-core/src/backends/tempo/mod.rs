@@ -1,6 +1,7 @@
 //! Grafana Tempo 2.x: one process, or one workload a component.
 
 pub mod distributed;
+mod generator;
 pub mod monolithic;
 
 use super::{
@@ -37,6 +38,8 @@ pub const DISTRIBUTED: &[Role] = &[
     Role::stateless("querier", "querier"),
     Role::stateless("queryFrontend", "query-frontend"),
     Role::stateless("compactor", "compactor"),
+    // What it holds goes with it in any case: it begins with an empty log.
+    Role::stateless("metricsGenerator", "metrics-generator").requests("50m", "512Mi").optional(),
 ];
 
 /// Roles without which nothing is written or read.

@@ -3,7 +3,7 @@
 use obstack_api::ChartSource;
 use serde_json::{Value, json};
 
-use super::{OTLP_GRPC_PORT, OTLP_HTTP_PORT, storage};
+use super::{OTLP_GRPC_PORT, OTLP_HTTP_PORT, generator, storage};
 use crate::{
     backends::{
         Setting,
@@ -15,6 +15,12 @@ use crate::{
 
 /// Receivers that the chart switches on besides OTLP; a receiver without an endpoint is off.
 const JAEGER_PROTOCOLS: &[&str] = &["grpc", "thrift_binary", "thrift_compact", "thrift_http"];
+
+const GENERATOR: generator::Paths = generator::Paths {
+    switch: "tempo/metricsGenerator",
+    config: "tempo/metricsGenerator",
+    defaults: "tempo/overrides/defaults",
+};
 
 /// The values of a monolithic Tempo.
 pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
@@ -51,6 +57,7 @@ pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
         values.set(&path, format!("0.0.0.0:{port}"), "endpoints of the stack");
     }
     storage(&mut values, "tempo/storage/trace", backend, setting);
+    generator::set(&mut values, &GENERATOR, backend, setting);
     process(&mut values, backend);
     values
 }

@@ -81,6 +81,22 @@ fn the_line_that_says_why_it_ended_is_the_last_word() {
         ("an error of:\n\n two parts:\n  this\nbye", "an error of: two parts: this"),
         ("bye:\npanic: nil\n\ngoroutine 1 [running]:\n/src/error.go:1", "panic: nil"),
         ("an error of:", "an error of:"),
+        // Mimir 3.0.5 whose ingester may not write: the cause comes first, and the log of a pod begins in the middle.
+        (
+            concat!(
+                "e: ingester: failed to access directory /data/tsdb: open /data/.check: permission denied\"\n",
+                "ts=1 caller=mimir.go:1119 level=error msg=\"module failed\" module=server err=\"failed to start server, because it depends on module usage-stats, which has failed: context canceled\"\n",
+                "ts=1 caller=module_service.go:82 level=info msg=starting module=usage-stats\n",
+                "ts=1 caller=mimir.go:1119 level=error msg=\"module failed\" module=usage-stats err=\"starting module usage-stats: context canceled\"\n",
+                r#"ts=1 caller=log.go:157 level=error msg="error running application" err="failed services\ngithub.com/grafana/mimir/pkg/mimir.(*Mimir).Run\n\tgithub.com/grafana/mimir@v1.3.1/pkg/mimir/mimir.go:1162""#,
+            ),
+            "e: ingester: failed to access directory /data/tsdb: open /data/.check: permission denied\"",
+        ),
+        (
+            r#"level=error msg="error running application" err="invalid ring\nmain.main\n\tgithub.com/grafana/mimir/main.go:234\nruntime.main""#,
+            "msg=\"error running application\" err=\"invalid ring",
+        ),
+        ("level=error err=\"starting: context canceled\"", "err=\"starting: context canceled\""),
         ("\n \n", ""),
     ] {
         assert_eq!(last(said), line);

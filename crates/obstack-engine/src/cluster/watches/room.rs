@@ -20,7 +20,7 @@ use super::{Course, Names, Watches};
 use crate::cluster::{bounded, facts, live::Part};
 
 /// How long until it is looked again whether something may be read by now.
-const AGAIN: Duration = Duration::from_mins(5);
+pub(super) const AGAIN: Duration = Duration::from_mins(5);
 
 impl Watches {
     /// Starts the watches on the room of one scope.
@@ -84,9 +84,9 @@ impl Watches {
     {
         let watches = self.clone();
         let watch: BoxFuture<'static, ()> = Box::pin(async move {
-            let mut course = Course { first: true, until_forbidden: true };
+            let mut course = Course { first: true, until_closed: true };
             loop {
-                let open = watches.may_watch::<K>(scope.as_deref()).await;
+                let open = watches.may_watch(&K::group(&()), &K::plural(&()), scope.as_deref()).await;
                 watches.trigger_all(watches.view.open(part, scope.as_deref(), open));
                 if open {
                     let api = api(watches.client.clone(), scope.as_deref());
@@ -141,12 +141,12 @@ impl Watches {
     }
 
     /// Whether the operator may list and watch a kind. Everybody may ask this of themselves.
-    async fn may_watch<K: Resource<DynamicType = ()>>(&self, scope: Option<&str>) -> bool {
+    pub(super) async fn may_watch(&self, group: &str, plural: &str, scope: Option<&str>) -> bool {
         for verb in ["list", "watch"] {
             let attributes = ResourceAttributes {
                 verb: Some(verb.to_owned()),
-                group: Some(K::group(&()).into_owned()),
-                resource: Some(K::plural(&()).into_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(plural.to_owned()),
                 namespace: scope.map(str::to_owned),
                 ..ResourceAttributes::default()
             };
@@ -158,7 +158,7 @@ impl Watches {
             let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
             let params = PostParams::default();
             let asked = bounded(
-                || format!("ask whether {} may be watched", K::plural(&())),
+                || format!("ask whether {plural} may be watched"),
                 reviews.create(&params, &review),
             );
             match asked.await {

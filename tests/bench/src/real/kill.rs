@@ -1,0 +1,119 @@
+//! An ingester's container that is killed: how long writes are refused and queries incomplete, and when all is well.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::ListParams};
+use obstack_api::{ConditionType, ObservabilityStack, Signal, labels};
+use obstack_sandbox::ContainerSignal;
+
+use super::{Real, path::DataPath, stacks};
+use crate::{
+    cluster::wait,
+    error::{Doing, Error},
+    report::{Figure, Section},
+    samples::STACK,
+};
+
+const KILLS: u32 = 3;
+const LIMIT: Duration = Duration::from_mins(5);
+/// So long nothing may fail before it is over.
+const CALM: Duration = Duration::from_secs(5);
+/// Between two kills: a container that ends often is started later each time.
+const REST: Duration = Duration::from_secs(20);
+
+/// What one kill did, in seconds since it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recovery {
+    /// Until the last write that was refused.
+    writes: f64,
+    /// Until the last query that did not bring what was acknowledged before.
+    queries: f64,
+    /// Until the pod was ready again.
+    pod: f64,
+    /// Until the stack was ready again.
+    stack: f64,
+}
+
+/// Kills the ingester of a stack that is ready.
+pub async fn measure(real: &Real, stack: &ObservabilityStack) -> Result<Section, Error> {
+    let mut all = Vec::new();
+    for kill in 1..=KILLS {
+        eprintln!("kill: {kill} of {KILLS}");
+        let recovery = once(real, stack).await?;
+        eprintln!("kill: {recovery:.1?}");
+        all.push(recovery);
+        tokio::time::sleep(REST).await;
+    }
+    let figure = |name: &str, value: fn(&Recovery) -> f64| {
+        Figure::median(name, &all.iter().map(value).collect::<Vec<_>>(), " s")
+    };
+    Ok(Section {
+        title: "Recovery: the only ingester of Mimir killed".to_owned(),
+        how: "SIGKILL to the container of the ingester of dev (replication factor 1), then a write and a query of what \
+              was acknowledged before the kill, over and over through the API server; seconds since the kill."
+            .to_owned(),
+        figures: vec![
+            figure("writes refused until", |one| one.writes),
+            figure("queries incomplete until", |one| one.queries),
+            figure("pod ready again", |one| one.pod),
+            figure("stack Ready again", |one| one.stack),
+        ],
+    })
+}
+
+async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error> {
+    let namespace = stack.metadata.namespace.clone().unwrap_or_default();
+    let probes = real.samples.probes(stack)?;
+    let missing = || Error::Format { what: "the stack".to_owned(), reason: "it keeps no metrics".to_owned() };
+    let probe = probes.into_iter().find(|probe| probe.signal == Signal::Metrics).ok_or_else(missing)?;
+    let path = DataPath::new(&real.cluster.client, probe);
+    path.until_back(LIMIT).await?;
+    let before = path.mark();
+    wait("a write is acknowledged", LIMIT, async || {
+        Ok(if path.write(&before).await { Ok(()) } else { Err("it is refused".to_owned()) })
+    })
+    .await?;
+    let (name, container, restarts) = ingester(real, &namespace).await?;
+    let killed = Instant::now();
+    real.sandbox.kill_container(&namespace, &name, &container, ContainerSignal::Kill)?;
+    let mut recovery = Recovery::default();
+    wait("the stack is as it was", LIMIT, async || {
+        let seconds = || killed.elapsed().as_secs_f64();
+        if !path.write(&path.mark()).await {
+            recovery.writes = seconds();
+        }
+        if !path.reads(&before).await {
+            recovery.queries = seconds();
+        }
+        let ready = ingester(real, &namespace).await?.2.filter(|now| Some(*now) > restarts);
+        if ready.is_none() {
+            recovery.pod = seconds();
+        }
+        let now = real.cluster.stack(&namespace, STACK).await?;
+        if ready.is_none() || !stacks::is_true(&now, ConditionType::Ready) {
+            recovery.stack = seconds();
+        }
+        let last = recovery.writes.max(recovery.queries).max(recovery.stack);
+        let calm = seconds() - last > CALM.as_secs_f64();
+        Ok(if calm { Ok(recovery) } else { Err(format!("{recovery:?}")) })
+    })
+    .await
+}
+
+/// Pod and container, and how often it was started anew; nothing of that while the pod is not ready.
+async fn ingester(real: &Real, namespace: &str) -> Result<(String, String, Option<i32>), Error> {
+    let pods: Api<Pod> = Api::namespaced(real.cluster.client.clone(), namespace);
+    let list = ListParams::default().labels(&format!("{}=metrics.ingester", labels::COMPONENT));
+    let found = pods.list(&list).await.doing(|| format!("list the ingesters in {namespace}"))?;
+    let one = found.items.into_iter().next().and_then(|pod| {
+        let container = pod.spec?.containers.into_iter().next()?.name;
+        let statuses = pod.status?.container_statuses.unwrap_or_default();
+        let restarts = statuses.first().filter(|status| status.ready).map(|status| status.restart_count);
+        Some((pod.metadata.name?, container, restarts))
+    });
+    one.ok_or_else(|| Error::Format {
+        what: format!("namespace {namespace}"),
+        reason: "it has no ingester".to_owned(),
+    })
+}
