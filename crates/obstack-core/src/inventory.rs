@@ -141,7 +141,7 @@ impl Inventory {
         self.objects.keys().filter(|id| !wanted.contains(id)).cloned().collect()
     }
 
-    /// Whether so many objects may be pruned: a lot is sound when a release or a component went away with them, and
+    /// Whether so many objects that charts rendered may be pruned: a lot is sound when a release or a component went away with them, and
     /// suspicious when the same releases and components just rendered less.
     pub fn may_prune(&self, plan: &Plan, releases: &BTreeSet<String>, obsolete: usize) -> bool {
         let limit = PRUNE_MAX.max(self.objects.len() * PRUNE_MAX_PERCENT / 100);

@@ -5,7 +5,11 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use crate::{backends::Backend, hash};
+use crate::{
+    backends::Backend,
+    hash,
+    objects::{Kind, ObjectId},
+};
 
 /// Longest value of a label, and longest name of a Service.
 const LABEL_MAX: usize = 63;
@@ -66,6 +70,17 @@ impl StackKey {
         format!("{}-{}-dashboard-{slug}", self.namespace, self.name)
     }
 
+    /// Whether an object of the stack holds a dashboard, of this version or of another.
+    pub fn is_dashboard(&self, id: &ObjectId) -> bool {
+        id.kind == Kind::GrafanaDashboard
+            || id.kind == Kind::ConfigMap && id.name.starts_with(&self.dashboard(""))
+    }
+
+    /// Whether an object of the stack is for Grafana. No chart renders one: their objects' names begin with the stack's.
+    pub fn is_for_grafana(&self, id: &ObjectId) -> bool {
+        self.is_dashboard(id) || id.kind == Kind::GrafanaDatasource || id.name == self.datasources()
+    }
+
     /// Id of the stack's ApplySet (KEP-3659).
     pub fn applyset_id(&self) -> String {
         let parent = format!("{}.{}.ConfigMap.", self.inventory(), self.namespace);
@@ -121,5 +136,23 @@ mod tests {
         assert_eq!(key.release(Backend::Mimir), "dts-dev-mimir");
         assert_eq!(key.inventory(), "dts-dev-inventory");
         assert_eq!(key.datasources(), "ca7f8f-dev-dts-dev-datasources");
+        assert_eq!(key.datasource(Backend::Tempo), "ca7f8f-dev-dts-dev-tempo");
+        assert_eq!(key.dashboard("stack"), "ca7f8f-dev-dts-dev-dashboard-stack");
+    }
+
+    #[test]
+    fn what_is_for_grafana_is_told_by_its_name_or_kind() {
+        let key = key("ca7f8f-dev", "dts-dev");
+        let check = |id: &str, dashboard: bool, grafana: bool| {
+            let id = id.parse().unwrap();
+            assert_eq!((key.is_dashboard(&id), key.is_for_grafana(&id)), (dashboard, grafana), "{id}");
+        };
+        check("ConfigMap/tools/ca7f8f-dev-dts-dev-dashboard-stack", true, true);
+        check("GrafanaDashboard/tools/ca7f8f-dev-dts-dev-dashboard-stack", true, true);
+        check("ConfigMap/tools/ca7f8f-dev-dts-dev-datasources", false, true);
+        check("Secret/tools/ca7f8f-dev-dts-dev-datasources", false, true);
+        check("GrafanaDatasource/tools/ca7f8f-dev-dts-dev-tempo", false, true);
+        check("ConfigMap/ca7f8f-dev/dts-dev-tempo", false, false);
+        check("Service/ca7f8f-dev/dts-dev-mimir-distributor", false, false);
     }
 }

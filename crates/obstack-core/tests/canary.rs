@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod common;
+#[allow(dead_code, reason = "only what is as it should be is observed here")]
 #[path = "diagnosis/observed.rs"]
 mod observed;
 

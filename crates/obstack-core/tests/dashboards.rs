@@ -1,6 +1,8 @@
 //! What every dashboard must be, whatever it shows. That its queries find something is tried on a real Mimir, in the
 //! engine's tests.
 
+#![cfg(test)]
+
 mod common;
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
@@ -19,7 +21,8 @@ const UID_MAX: usize = 40;
 
 fn stacks() -> Vec<ValidStack> {
     let samples = ["dev", "test", "prod"].map(full);
-    let parts = ["spec: {metrics: null}", "spec: {traces: null, canary: {enabled: false}}"].map(|overlay| valid(&small_with(overlay)));
+    let parts = ["spec: {metrics: null}", "spec: {traces: null, canary: {enabled: false}}"]
+        .map(|overlay| valid(&small_with(overlay)));
     samples.into_iter().chain(parts).collect()
 }
 
@@ -124,9 +127,9 @@ fn every_query_and_panel_uses_a_datasource_variable_of_its_kind() {
         for panel in dashboard.panels() {
             check(text(panel, "/title"), &panel["datasource"]);
             assert!(!list(panel, "/targets").is_empty(), "{}: {}", dashboard.slug, text(panel, "/title"));
-            list(panel, "/targets")
-                .iter()
-                .for_each(|target| check(text(panel, "/title"), &target["datasource"]));
+            for target in list(panel, "/targets") {
+                check(text(panel, "/title"), &target["datasource"]);
+            }
         }
         let choices = list(&dashboard.model, "/templating/list").iter();
         choices

@@ -36,8 +36,8 @@ fn plans(overlay: &str) -> Vec<(Charts, Plan)> {
 
 /// Tempo's configuration, as its file has it.
 fn file(plan: &Plan) -> &str {
-    let files = plan.objects.iter().filter_map(|object| object.body.pointer("/data/tempo.yaml"));
-    files.filter_map(Value::as_str).next().unwrap()
+    let mut files = plan.objects.iter().filter_map(|object| object.body.pointer("/data/tempo.yaml"));
+    files.find_map(Value::as_str).unwrap()
 }
 
 #[test]
@@ -91,7 +91,9 @@ fn tempo_writes_what_it_makes_to_the_stacks_mimir() {
 
 #[test]
 fn the_generator_can_write_where_its_log_is() {
-    for (overlay, workload) in [(DISTRIBUTED, "dts-dev-tempo-metrics-generator"), (MONOLITHIC, "dts-dev-tempo")] {
+    for (overlay, workload) in
+        [(DISTRIBUTED, "dts-dev-tempo-metrics-generator"), (MONOLITHIC, "dts-dev-tempo")]
+    {
         for (charts, plan) in plans(overlay) {
             let workloads = plan.objects.iter().filter(|object| object.id.kind.is_workload());
             let found = workloads.filter(|object| object.id.name == workload).collect::<Vec<_>>();

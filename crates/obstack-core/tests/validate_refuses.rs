@@ -48,6 +48,59 @@ fn a_small_stack_and_every_sample_are_valid() {
 }
 
 #[test]
+fn metrics_generator() {
+    let replicas = "spec.traces.components.metricsGenerator.replicas";
+    check_all(&[
+        (
+            "spec: {metrics: null, traces: {metricsGenerator: {}}}",
+            Reason::InvalidSpec,
+            "spec.traces.metricsGenerator",
+            &["keeps no metrics", "set spec.metrics, or enabled: false"],
+        ),
+        (
+            "spec: {traces: {mode: Distributed, metricsGenerator: {}, components: {metricsGenerator: {replicas: 0}}}}",
+            Reason::InvalidSpec,
+            replicas,
+            &["is 0", "enabled: false"],
+        ),
+        (
+            "spec: {traces: {mode: Distributed, components: {metricsGenerator: {replicas: 1}}}}",
+            Reason::InvalidSpec,
+            replicas,
+            &["no meaning", "enabled: true"],
+        ),
+        (
+            "spec: {traces: {components: {metricsGenerator: {}}}}",
+            Reason::InvalidSpec,
+            "spec.traces.components.metricsGenerator",
+            &["unknown component", "singleBinary"],
+        ),
+        (
+            "spec: {traces: {values: {tempo: {metricsGenerator: {enabled: true}}}}}",
+            Reason::OverrideOwnedByApi,
+            "spec.traces.values.tempo.metricsGenerator.enabled",
+            &["spec.traces.metricsGenerator"],
+        ),
+    ]);
+}
+
+#[test]
+fn grafana() {
+    for what in ["datasources", "dashboards"] {
+        let stack =
+            common::small_with(&format!("spec: {{grafana: {{{what}: {{provider: GrafanaOperator}}}}}}"));
+        let field = format!("spec.grafana.{what}.instanceSelector");
+        check(
+            &stack,
+            &common::facts(&stack),
+            Reason::InvalidSpec,
+            &field,
+            &["is missing", "labels of the Grafana"],
+        );
+    }
+}
+
+#[test]
 fn canary() {
     let interval = "spec.canary.interval";
     let words = &["15s to 1h"][..];

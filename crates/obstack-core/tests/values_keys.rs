@@ -120,7 +120,9 @@ fn leaves(at: &[String], value: &Value) -> Vec<(Vec<String>, Value)> {
 /// The values of every release of a stack, by chart.
 fn releases_of(stack: &ValidStack) -> Vec<(String, Value)> {
     let releases = design(stack).design.releases.into_iter();
-    releases.map(|release| (format!("{}-{}", release.chart.name, release.chart.version), release.values)).collect()
+    releases
+        .map(|release| (format!("{}-{}", release.chart.name, release.chart.version), release.values))
+        .collect()
 }
 
 /// The values of every backend of a stack, by chart.

@@ -75,6 +75,26 @@ fn of_names(single: &Value) -> Vec<Case> {
             &[format("{backend} in {env}")],
             &[format("{backend}")],
         ),
+        create(
+            "spec.grafana.datasources",
+            "needs instanceSelector",
+            single,
+            &[(
+                "/spec/grafana/datasources",
+                json!({"provider": "GrafanaOperator", "instanceSelector": {"a": "b"}}),
+            )],
+            &[("/spec/grafana/datasources", json!({"provider": "GrafanaOperator"}))],
+        ),
+        create(
+            "spec.grafana.dashboards",
+            "no other provider takes an instanceSelector",
+            single,
+            &[("/spec/grafana/dashboards", json!({"provider": "SidecarConfigMap", "sidecarLabel": "a"}))],
+            &[(
+                "/spec/grafana/dashboards",
+                json!({"provider": "SidecarConfigMap", "instanceSelector": {"a": "b"}}),
+            )],
+        ),
     ]
 }
 
@@ -91,6 +111,13 @@ fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
             single,
             &[("/spec/canary", json!({"signals": ["Traces"]}))],
             &[("/spec/canary", json!({"signals": ["Traces", "Metrics"]}))],
+        ),
+        create(
+            "spec",
+            "metricsGenerator writes to the stack's Mimir",
+            single,
+            &[("/spec/traces/metricsGenerator", json!({"enabled": false}))],
+            &[("/spec/traces/metricsGenerator", json!({}))],
         ),
         create(
             "spec.canary.interval",
@@ -151,7 +178,13 @@ fn of_alloy(single: &Value, both: &Value) -> Vec<Case> {
     let traces = || signals(&["Traces"]);
     let lone = edited(&only, &[("/spec/traces", Value::Null), (&traces().0, json!(["Metrics"]))]);
     vec![
-        case("spec", "collectors: CPU", &managed, (at("kind"), "Deployment".into()), (limits.clone(), json!({"cpu": 1}))),
+        case(
+            "spec",
+            "collectors: CPU",
+            &managed,
+            (at("kind"), "Deployment".into()),
+            (limits.clone(), json!({"cpu": 1})),
+        ),
         case(
             "spec",
             "collectors: Alloy holds no data",
@@ -169,7 +202,13 @@ fn of_alloy(single: &Value, both: &Value) -> Vec<Case> {
             (at("components/alloy/priorityClassName"), "high".into()),
             (at("components/alloy/replicas"), 2.into()),
         ),
-        case(alloy, "12345", &managed, (at("otlp/grpcPort"), 12344.into()), (at("otlp/grpcPort"), 12345.into())),
+        case(
+            alloy,
+            "12345",
+            &managed,
+            (at("otlp/grpcPort"), 12344.into()),
+            (at("otlp/grpcPort"), 12345.into()),
+        ),
         case(
             "spec.collectors.alloy.components",
             "unknown component",

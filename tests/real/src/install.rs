@@ -7,7 +7,7 @@ use std::{
 };
 
 use obstack_e2e::{Audit, DEPLOYMENT, LEASE, POD, Request, World, eventually, set, text};
-use obstack_sandbox::Sandbox;
+use obstack_sandbox::{REAL_NODE, Sandbox};
 use serde_json::{Value, json};
 
 /// The same image under another name: what an upgrade rolls out.
@@ -35,6 +35,9 @@ impl Install {
         let sandbox = world.sandbox.clone();
         let audit = Audit::from_now(sandbox.audit_log.clone(), USER.to_owned());
         let install = Self { sandbox, audit, rolled: AtomicUsize::new(0) };
+        // A test that failed may have left both so.
+        install.kubectl(&["uncordon", REAL_NODE]);
+        install.sandbox.start_s3().expect("the S3 server runs");
         install.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/rbac/cluster.yaml")]);
         let file = format!("{ROOT}/deploy/operator/deployment.yaml");
         let manifest = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));

@@ -22,6 +22,7 @@ const TABLE: &str = "OBSTACK_REAL_TABLE";
 pub async fn on_real_pods(name: &str, more: &[&str], test: impl AsyncFnOnce(&World, &Install)) {
     wait_at_most(DEADLINE);
     World::with(name, more, async |world| {
+        assert!(world.sandbox.is_real("mimir"), "no container of Mimir runs in this sandbox");
         let install = Install::on(world).await;
         if let Err(panic) = AssertUnwindSafe(test(world, &install)).catch_unwind().await {
             install.show_logs();

@@ -13,7 +13,7 @@ mod traffic;
 
 pub use install::{Install, NEXT_IMAGE};
 pub use law::{law, note, on_real_pods};
-pub use pods::{Pods, away, ingesters, pods, ran};
+pub use pods::{Pods, ingesters, pods, ran, ready};
 pub use stacks::{HA, SMALL, dev};
 pub use telemetry::Telemetry;
 pub use traffic::{Tally, Traffic};

@@ -36,13 +36,14 @@ pub async fn ingesters(world: &World, stack: &Value) -> Vec<Value> {
     pods
 }
 
-/// How many pods of each component are not ready or on their way out, where there are any.
-pub fn away(pods: &[Value]) -> BTreeMap<String, usize> {
-    let mut away = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| !is_ready(pod)) {
-        *away.entry(text(pod, "/metadata/labels/obstack.dev~1component").to_owned()).or_default() += 1;
+/// How many pods of each component are ready and stay.
+pub fn ready(pods: &[Value]) -> BTreeMap<String, usize> {
+    let mut ready = BTreeMap::new();
+    for pod in pods {
+        let component = text(pod, "/metadata/labels/obstack.dev~1component").to_owned();
+        *ready.entry(component).or_default() += usize::from(is_ready(pod));
     }
-    away
+    ready
 }
 
 fn is_ready(pod: &Value) -> bool {

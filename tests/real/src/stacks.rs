@@ -3,7 +3,8 @@
 use obstack_e2e::{World, edited};
 use serde_json::Value;
 
-/// Mimir that survives the loss of one pod of what takes writes and answers queries. Requests are cut to fit two cores.
+/// Mimir that survives the loss of one pod of what takes writes and answers queries. Requests are cut to fit two cores,
+/// and nothing waits for rings to settle.
 pub const HA: &str = "
 metrics:
   replicationFactor: 3
@@ -19,9 +20,15 @@ metrics:
     ruler: {replicas: 0}
     overridesExporter: {replicas: 0}
     gateway: {replicas: 0}
+  values:
+    mimir:
+      structuredConfig:
+        # A minute at each start, for members that come in minutes apart.
+        compactor: {sharding_ring: {wait_stability_min_duration: 0s}}
+        store_gateway: {sharding_ring: {wait_stability_min_duration: 0s}}
 ";
 
-/// Mimir with one pod of what it cannot be without.
+/// Mimir with one pod of what it cannot be without, and as hasty.
 pub const SMALL: &str = "
 metrics:
   replicationFactor: 1
@@ -37,6 +44,12 @@ metrics:
     ruler: {replicas: 0}
     overridesExporter: {replicas: 0}
     gateway: {replicas: 0}
+  values:
+    mimir:
+      structuredConfig:
+        # A minute at each start, for members that come in minutes apart.
+        compactor: {sharding_ring: {wait_stability_min_duration: 0s}}
+        store_gateway: {sharding_ring: {wait_stability_min_duration: 0s}}
 ";
 
 /// The dev environment as the sample has it, with all its sizes, on plain Kubernetes. The canary runs four times as

@@ -10,9 +10,9 @@ use std::{
 };
 
 use http::Method;
-use obstack_e2e::{POD, STACK, World, condition, edited, eventually, text};
+use obstack_e2e::{Follow, POD, STACK, World, condition, edited, eventually, text};
 use obstack_real::{
-    Install, NEXT_IMAGE, Telemetry, Traffic, away, dev, ingesters, law, note, on_real_pods, pods, ran,
+    Install, NEXT_IMAGE, Telemetry, Traffic, dev, ingesters, law, note, on_real_pods, pods, ran, ready,
 };
 use obstack_sandbox::ContainerSignal;
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn begin<'a>(world: &'a World, test: &'a str, stack: Value) -> Life<'a> {
     life
 }
 
-async fn trace_comes_back(life: &Life<'_>, id: u128) {
+async fn trace_comes_back(life: &Life<'_>, id: u64) {
     eventually(&format!("trace {id} comes back"), async || {
         if life.telemetry.read_trace(id).await? { Ok(()) } else { Err("it is not found".to_owned()) }
     })
@@ -195,14 +195,32 @@ async fn policy(life: &Life<'_>) {
 
 async fn quiet(life: &Life<'_>, install: &Install) {
     law("i2 a converged stack causes no write, with its canary and its probes", async {
-        let audit = install.audit();
+        let follow =
+            Follow::of(&life.world.cluster, STACK, life.namespace(), text(&life.stack, "/metadata/name"));
+        let (from, audit) = (follow.mark(), install.audit());
         // Two rounds of the canary, six of the probe.
         tokio::time::sleep(Duration::from_secs(32)).await;
         let of_stack = |request: &obstack_e2e::Request| request.namespace == life.namespace();
         let writes: Vec<_> = audit.writes().into_iter().filter(of_stack).collect();
-        assert_eq!(writes, []);
+        let said = follow.since(from).into_iter().map(|state| conditions(&state.object));
+        assert_eq!(writes, [], "the stack's conditions meanwhile: {:#?}", said.collect::<BTreeSet<_>>());
     })
     .await;
+}
+
+/// What the conditions say, for people.
+fn conditions(stack: &Value) -> Vec<String> {
+    let conditions = stack["status"]["conditions"].as_array().into_iter().flatten();
+    let line = |one: &Value| {
+        format!(
+            "{} {} {}: {}",
+            text(one, "/type"),
+            text(one, "/status"),
+            text(one, "/reason"),
+            text(one, "/message")
+        )
+    };
+    conditions.map(line).collect()
 }
 
 async fn nothing_restarts_without_need(life: &Life<'_>, install: &Install) {
@@ -333,7 +351,8 @@ async fn store_away(life: &Life<'_>) {
             life.whole("store-away", &written).await;
             world.until(&life.stack, "DataPathVerified", "False", "ObjectNotSeen").await;
             life.note("object store stopped to DataPathVerified=False/ObjectNotSeen", began);
-            assert_eq!(away(&pods(world, &life.stack).await), [].into(), "every pod is ready");
+            let pods = pods(world, &life.stack).await;
+            assert_eq!(ready(&pods).values().sum::<usize>(), pods.len(), "every pod is ready");
             assert_eq!(ran(world, &life.stack).await, before, "nothing restarted");
         },
     )

@@ -24,12 +24,19 @@ async fn what_fails_is_named_and_heals() {
             .await;
 
         let nonsense = |value: Value| json!({"values": {"mimir": {"structuredConfig": {"nonsense": value}}}});
+        let change = (nonsense(1.into()), nonsense(Value::Null));
         let words = "field nonsense not found";
-        let change = (nonsense(1.into()), json!({"values": null}));
         drill(world, &stack, "CrashLoop", "metrics.ingester", change, words).await;
 
-        let image = |tag: Value| json!({"values": {"image": {"tag": tag}}});
-        let change = (image("no-such-tag".into()), json!({"values": null}));
+        let image = json!({"patches": [{
+            "target": {"kind": "StatefulSet", "name": "small-mimir-ingester"},
+            "operations": [{
+                "op": "replace",
+                "path": "/spec/template/spec/containers/0/image",
+                "value": "docker.io/grafana/mimir:no-such-tag",
+            }],
+        }]});
+        let change = (image, json!({"patches": null}));
         drill(world, &stack, "ImagePullFailed", "metrics.ingester", change, "no-such-tag").await;
         law("i12 the shipped rights are enough", async { assert_eq!(install.refused(), []) }).await;
     })

@@ -21,6 +21,7 @@ mod ports;
 mod process;
 mod progress;
 mod real;
+mod recipes;
 mod s3;
 mod state;
 mod tools;
@@ -35,7 +36,7 @@ use std::process::Command;
 pub use errors::Error;
 pub use faults::{FAIL_ANNOTATION, FAIL_MESSAGE_ANNOTATION, Fault, LOST_ANNOTATION};
 pub use progress::Progress;
-pub use real::{Backend, ContainerSignal, How, REAL_NODE, RealTools};
+pub use real::{Backend, ContainerSignal, How, REAL_NODE};
 pub use s3::{S3, S3Implementation};
 pub use tools::{Origin, Tool, Tools};
 

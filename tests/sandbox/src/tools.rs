@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pods;
 use crate::errors::Error;
-use crate::go_build::{self, Builder, Recipe};
+use crate::go_build::Builder;
 use crate::progress::Report;
+use crate::recipes::{self, Recipe};
 use crate::versions::{self, Version};
 
 /// The variable that names the folder with the test binaries of Kubernetes.
@@ -93,50 +94,49 @@ pub(crate) fn resolve(weed: Option<&Path>, pods: Pods, report: Report<'_>) -> Re
         Pods::Real => Outside { helm: path_helm(), ..Outside::default() },
     };
     let wanted = [
-        (&go_build::HELM, found.helm.is_some()),
-        (&go_build::KUBECTL, found.kubectl.is_some()),
-        (&go_build::ETCD, found.etcd.is_some()),
-        (&go_build::KUBE_APISERVER, found.apiserver.is_some()),
-        (&go_build::KUBE_CONTROLLER_MANAGER, found.controller_manager.is_some()),
-        (&go_build::KUBE_SCHEDULER, found.scheduler.is_some()),
-        (&go_build::KWOK, false),
-        (&go_build::VERSITYGW, weed.is_some()),
+        (&recipes::HELM, found.helm.is_some()),
+        (&recipes::KUBECTL, found.kubectl.is_some()),
+        (&recipes::ETCD, found.etcd.is_some()),
+        (&recipes::KUBE_APISERVER, found.apiserver.is_some()),
+        (&recipes::KUBE_CONTROLLER_MANAGER, found.controller_manager.is_some()),
+        (&recipes::KUBE_SCHEDULER, found.scheduler.is_some()),
+        (&recipes::KWOK, false),
+        (&recipes::VERSITYGW, weed.is_some()),
     ];
     let needed: Vec<&Recipe> =
         wanted.into_iter().filter(|(_, outside)| !outside).map(|(recipe, _)| recipe).collect();
     let mut builder = Builder::new(&needed, report)?;
     Ok(Tools {
-        helm: builder.tool(&go_build::HELM, found.helm)?,
-        kubectl: builder.tool(&go_build::KUBECTL, found.kubectl)?,
-        etcd: builder.tool(&go_build::ETCD, found.etcd)?,
-        kube_apiserver: builder.tool(&go_build::KUBE_APISERVER, found.apiserver)?,
-        kube_controller_manager: builder
-            .tool(&go_build::KUBE_CONTROLLER_MANAGER, found.controller_manager)?,
-        kube_scheduler: builder.tool(&go_build::KUBE_SCHEDULER, found.scheduler)?,
-        kwok: builder.tool(&go_build::KWOK, None)?,
-        s3: builder.tool(&go_build::VERSITYGW, weed)?,
+        helm: builder.tool(&recipes::HELM, found.helm)?,
+        kubectl: builder.tool(&recipes::KUBECTL, found.kubectl)?,
+        etcd: builder.tool(&recipes::ETCD, found.etcd)?,
+        kube_apiserver: builder.tool(&recipes::KUBE_APISERVER, found.apiserver)?,
+        kube_controller_manager: builder.tool(&recipes::KUBE_CONTROLLER_MANAGER, found.controller_manager)?,
+        kube_scheduler: builder.tool(&recipes::KUBE_SCHEDULER, found.scheduler)?,
+        kwok: builder.tool(&recipes::KWOK, None)?,
+        s3: builder.tool(&recipes::VERSITYGW, weed)?,
     })
 }
 
 /// Finds helm, or builds it.
 pub(crate) fn helm(report: Report<'_>) -> Result<Tool, Error> {
     let found = path_helm();
-    let needed: &[&Recipe] = if found.is_some() { &[] } else { &[&go_build::HELM] };
-    Builder::new(needed, report)?.tool(&go_build::HELM, found)
+    let needed: &[&Recipe] = if found.is_some() { &[] } else { &[&recipes::HELM] };
+    Builder::new(needed, report)?.tool(&recipes::HELM, found)
 }
 
 /// The helm of this crate, whatever is on `PATH`.
 pub(crate) fn built_helm(report: Report<'_>) -> Result<Tool, Error> {
-    Builder::new(&[&go_build::HELM], report)?.tool(&go_build::HELM, None)
+    Builder::new(&[&recipes::HELM], report)?.tool(&recipes::HELM, None)
 }
 
 /// The real Mimir, built.
 pub(crate) fn mimir(report: Report<'_>) -> Result<Tool, Error> {
-    Builder::new(&[&go_build::MIMIR], report)?.tool(&go_build::MIMIR, None)
+    Builder::new(&[&recipes::MIMIR], report)?.tool(&recipes::MIMIR, None)
 }
 
 pub(crate) fn versitygw(report: Report<'_>) -> Result<Tool, Error> {
-    Builder::new(&[&go_build::VERSITYGW], report)?.tool(&go_build::VERSITYGW, None)
+    Builder::new(&[&recipes::VERSITYGW], report)?.tool(&recipes::VERSITYGW, None)
 }
 
 /// Binaries that are there already and fit.

@@ -12,7 +12,7 @@ mod traces;
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use obstack_sandbox::oci::{Image, ImageFile, write_archive};
 use obstack_sandbox::{ContainerSignal, Options, Pods, REAL_NODE, Sandbox, down, open, up};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use traces::Traces;
 
@@ -37,6 +38,27 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
         return None;
     }
     Some(TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Where a sandbox lies. A test that fails leaves none behind either: without its folder nobody could take it down.
+struct Place {
+    dir: PathBuf,
+    _folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { dir: folder.path().join("sandbox"), _folder: folder }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = down(&self.dir, &mut |_| {}) {
+            println!("{error}");
+        }
+    }
 }
 
 fn options(dir: &Path) -> Options {
@@ -101,17 +123,16 @@ fn field(sandbox: &Sandbox, pod: &str, path: &str) -> String {
 #[test]
 fn a_pod_runs_where_its_image_is_and_the_machine_reaches_it() {
     let Some(_turn) = turn() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("sandbox");
-    let sandbox = start(&dir);
+    let place = Place::new();
+    let sandbox = start(&place.dir);
     assert!(sandbox.is_real("mimir") && !sandbox.is_real("tempo"), "{:?}", sandbox.backends);
 
     // An archive with the pause program under a name of its own, imported by hand.
-    let archive = folder.path().join("own.tar");
+    let archive = place.dir.join("own.tar");
     let image = Image {
         entrypoint: vec!["/own".into()],
         user: "10001".into(),
-        files: vec![ImageFile { from: dir.join("images/pause"), to: "/own".into(), mode: 0o755 }],
+        files: vec![ImageFile { from: place.dir.join("images/pause"), to: "/own".into(), mode: 0o755 }],
         ..Image::default()
     };
     write_archive(&image, &["sandbox.obstack.dev/own:1".to_owned()], &archive).unwrap();
@@ -160,7 +181,6 @@ fn a_pod_runs_where_its_image_is_and_the_machine_reaches_it() {
     TcpStream::connect_timeout(&s3, Duration::from_secs(3)).unwrap_err();
     sandbox.start_s3().unwrap();
     TcpStream::connect_timeout(&s3, Duration::from_secs(3)).unwrap();
-    down(&dir, &mut |_| {}).unwrap();
 }
 
 /// A sandbox with a pod that has a volume; its traces, of every kind.
@@ -176,30 +196,28 @@ fn start_with_pod(dir: &Path) -> Traces {
 #[test]
 fn down_leaves_nothing_and_neither_does_a_second_sandbox_beside_it() {
     let Some(_turn) = turn() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (folder.path().join("one"), folder.path().join("two"));
-    let one = start_with_pod(&first);
-    let two = start_with_pod(&second);
-    down(&first, &mut |_| {}).unwrap();
+    let (first, second) = (Place::new(), Place::new());
+    let one = start_with_pod(&first.dir);
+    let two = start_with_pod(&second.dir);
+    down(&first.dir, &mut |_| {}).unwrap();
     one.assert_gone();
     two.assert_of_every_kind();
-    let other = open(&second).unwrap();
+    let other = open(&second.dir).unwrap();
     run(other.kubectl(["delete", "pod", "volume", "--grace-period=1", "--timeout=30s"]));
-    down(&second, &mut |_| {}).unwrap();
+    down(&second.dir, &mut |_| {}).unwrap();
     two.assert_gone();
 }
 
 #[test]
 fn up_replaces_and_down_removes_what_is_left_when_every_part_is_killed() {
     let Some(_turn) = turn() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("sandbox");
-    let first = start_with_pod(&dir);
+    let place = Place::new();
+    let first = start_with_pod(&place.dir);
     first.kill_parts();
-    let second = start_with_pod(&dir);
-    first.assert_gone();
+    let second = start_with_pod(&place.dir);
+    first.assert_replaced();
     second.kill_parts();
-    down(&dir, &mut |_| {}).unwrap();
+    down(&place.dir, &mut |_| {}).unwrap();
     second.assert_gone();
 }
 
@@ -207,15 +225,14 @@ fn up_replaces_and_down_removes_what_is_left_when_every_part_is_killed() {
 fn nothing_is_left_of_a_start_that_was_killed() {
     let Some(_turn) = turn() else { return };
     for part in ["network", "containerd", "etcd", "kubelet", "coredns"] {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("sandbox");
-        let mut child = start_in_child(&dir);
-        let traces = Traces::once_started(&dir, part);
+        let place = Place::new();
+        let mut child = start_in_child(&place.dir);
+        let traces = Traces::once_started(&place.dir, part);
         child.kill().unwrap();
         child.wait().unwrap();
-        down(&dir, &mut |_| {}).unwrap();
+        down(&place.dir, &mut |_| {}).unwrap();
         traces.assert_gone();
-        assert!(!dir.exists());
+        assert!(!place.dir.exists());
     }
 }
 

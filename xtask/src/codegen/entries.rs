@@ -2,9 +2,9 @@
 
 use obstack_api::{
     ConditionType::{
-        self, Available, DataPathVerified, DatasourcesReady, DisruptionProtected, DriftFree, FaultTolerant, PlanApplied,
-        PolicyCompliant, QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled, StorageReady,
-        Supported, WorkloadsReady,
+        self, Available, DataPathVerified, DatasourcesReady, DisruptionProtected, DriftFree, FaultTolerant,
+        PlanApplied, PolicyCompliant, QuotaSatisfied, Ready, Reconciling, RingsHealthy, SpecValid, Stalled,
+        StorageReady, Supported, WorkloadsReady,
     },
     Reason,
 };

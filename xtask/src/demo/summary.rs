@@ -83,7 +83,9 @@ pub fn print(place: &Place, samples: &[Stack]) -> Result<(), Error> {
     let buckets: Vec<String> = stacks.iter().flat_map(|stack| names(stack, "/status/buckets")).collect();
     println!("\nBuckets ({}): {}", buckets.len(), buckets.join(", "));
     let budgets: Vec<String> = budgets.iter().map(|budget| text(budget, "/metadata/name")).collect();
-    println!("Disruption budgets ({}): {}", budgets.len(), budgets.join(", "));
+    if !budgets.is_empty() {
+        println!("Disruption budgets ({}): {}", budgets.len(), budgets.join(", "));
+    }
     let datasources: Vec<String> =
         stacks.iter().flat_map(|stack| names(stack, "/status/datasources")).collect();
     println!("Datasources ({}): {}", datasources.len(), datasources.join(", "));

@@ -32,7 +32,7 @@ pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
     wanted.pods = Pods::Real;
     wanted.binaries = options.binary.iter().cloned().collect();
     let result = match sandbox::up(&wanted) {
-        Ok(sandbox) => on(steps, options, &sandbox),
+        Ok(sandbox) => on(steps, options, &sandbox).and_then(|()| leaves_nothing(steps)),
         Err(Error::Interrupted) => Err(Error::Interrupted),
         Err(Error::Sandbox(
             cannot @ (obstack_sandbox::Error::NotRoot | obstack_sandbox::Error::Kernel { .. }),
@@ -78,6 +78,14 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     }
     ran?;
     interrupt::check()
+}
+
+/// Sandboxes of its own, which are killed in every way.
+fn leaves_nothing(steps: &mut Steps) -> Result<(), Error> {
+    let mut command = super::cargo(&["test", "--package", "obstack-sandbox", "--test", "real"]);
+    command.args(["--", "--nocapture"]).env("OBSTACK_TEST_REAL", "1");
+    let alone = "sudo OBSTACK_TEST_REAL=1 cargo test --package obstack-sandbox --test real";
+    steps.run_with("what a sandbox with real pods leaves", command, alone).map(drop)
 }
 
 /// The image must be in it too, which only this command does.

@@ -71,13 +71,16 @@ pub(super) fn of(previous: &StackStatus, status: &StackStatus) -> Vec<EventInten
                 | Reason::ComponentsNotReady
                 | Reason::PolicyViolation
                 | Reason::DataPathBroken
-                | Reason::NotYetRun
                 | Reason::Repaired
                 | Reason::NotVerified
                 | Reason::RingsUnknown
                 | Reason::QuotaUnreadable
                 | Reason::CreatingBuckets
         );
+        // What the canary has never proved is most likely starting.
+        let calm = calm
+            || (condition.type_ == ConditionType::DataPathVerified
+                && condition.status == ConditionStatus::Unknown);
         if !changed || (good && !news) || (!good && calm) || events.iter().any(|event| event.reason == reason)
         {
             continue;

@@ -19,7 +19,6 @@ use crate::{
     collectors::{self, Files, ManagedAlloy, ValidAlloy},
     grafana, hash,
     names::StackKey,
-    objects::ObjectId,
     valid::{Bucket, ValidBackend, ValidComponent, ValidStack, Volume},
 };
 
@@ -74,11 +73,6 @@ impl Design {
     /// The objects for Grafana.
     pub fn for_grafana(&self) -> impl Iterator<Item = &Value> {
         self.datasources.iter().chain(&self.dashboards)
-    }
-
-    /// Whether an object is for Grafana.
-    pub fn is_for_grafana(&self, id: &ObjectId) -> bool {
-        self.for_grafana().any(|object| ObjectId::of(object).as_ref() == Some(id))
     }
 
     /// Hash of the design.

@@ -71,7 +71,8 @@ pub(super) fn build(
         }
         Provider::Operator { instances } => definitions
             .map(|(backend, definition)| {
-                let (name, spec) = (stack.key.datasource(backend), json!({"datasource": definition}));
+                let name = stack.key.datasource(backend);
+                let spec = Map::from_iter([("datasource".to_owned(), definition)]);
                 wanted.place.resource(Kind::GrafanaDatasource, &name, instances, spec)
             })
             .collect(),

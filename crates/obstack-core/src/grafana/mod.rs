@@ -7,7 +7,7 @@ mod datasources;
 mod place;
 
 use obstack_api::{DatasourceStatus, Endpoints};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::{
     datasources::uid as datasource_uid,
@@ -58,10 +58,9 @@ fn dashboards(stack: &ValidStack, place: &Place) -> Vec<Value> {
                 place.file(&name, (&file, &model), *secret, label)
             }
             Provider::Operator { instances } => {
-                let mut spec = json!({"json": model});
-                if let Some(folder) = &place.folder {
-                    spec["folder"] = folder.as_str().into();
-                }
+                let folder =
+                    place.folder.as_ref().map(|folder| ("folder".to_owned(), folder.as_str().into()));
+                let spec = folder.into_iter().chain([("json".to_owned(), model.into())]).collect();
                 place.resource(Kind::GrafanaDashboard, &name, instances, spec)
             }
         }

@@ -45,7 +45,8 @@ impl Place {
         label: &(String, String),
     ) -> Value {
         // Not stringData: the API server turns it into data, and ownership of fields under apply is lost on the way.
-        let (kind, text) = if secret { ("Secret", STANDARD.encode(text)) } else { ("ConfigMap", text.into()) };
+        let (kind, text) =
+            if secret { ("Secret", STANDARD.encode(text)) } else { ("ConfigMap", text.into()) };
         let mut metadata = Map::new();
         metadata.insert("name".into(), object.into());
         metadata.insert("namespace".into(), self.namespace.clone().into());
@@ -63,11 +64,11 @@ impl Place {
         kind: Kind,
         object: &str,
         instances: &BTreeMap<String, String>,
-        mut spec: Value,
+        mut spec: Map<String, Value>,
     ) -> Value {
-        spec["instanceSelector"] = json!({"matchLabels": instances});
+        spec.insert("instanceSelector".into(), json!({"matchLabels": instances}));
         // The Grafana may be in any namespace, as the labels say which.
-        spec["allowCrossNamespaceImport"] = true.into();
+        spec.insert("allowCrossNamespaceImport".into(), true.into());
         json!({
             "apiVersion": kind.api_version(),
             "kind": kind.as_str(),

@@ -98,8 +98,12 @@ fn metrics_generator(
         component.replicas = 1;
     }
     let message = match (on, written) {
-        (true, Some(0)) => Some("is 0, but spec.traces.metricsGenerator is on; set it to 1 or more, or enabled: false"),
-        (false, Some(1..)) => Some("has no meaning while spec.traces.metricsGenerator is off; set enabled: true there"),
+        (true, Some(0)) => {
+            Some("is 0, but spec.traces.metricsGenerator is on; set it to 1 or more, or enabled: false")
+        }
+        (false, Some(1..)) => {
+            Some("has no meaning while spec.traces.metricsGenerator is off; set enabled: true there")
+        }
         _ => None,
     };
     if let Some(message) = message {

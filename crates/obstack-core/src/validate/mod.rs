@@ -16,10 +16,7 @@ mod storage;
 
 pub use self::buckets::claims;
 
-use obstack_api::{
-    ObservabilityStack, Platform, PodDisruptionBudgets,
-    Reason,
-};
+use obstack_api::{ObservabilityStack, Platform, PodDisruptionBudgets, Reason};
 
 use crate::{
     backends::{self, Setting},

@@ -181,7 +181,7 @@ impl Canaries {
                 self.metrics.record_canary_success(namespace, name, signal, *latency, at);
             }
             Outcome::Missed(Miss { reason, message, .. }) => {
-                tracing::info!(signal, %reason, message, "the canary missed");
+                tracing::debug!(signal, %reason, message, "the canary missed");
                 self.metrics.record_canary_failure(namespace, name, signal, reason.as_str());
             }
         }

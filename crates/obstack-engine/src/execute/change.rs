@@ -58,7 +58,7 @@ pub(super) async fn change(
     let done = failures.is_empty() && applied == Applied::All;
     let left = work.left(|id| if done { None } else { failures.of(id).or_else(|| unfinished(&applied)) });
     let outcome = Outcome {
-        datasources_fault: failures.grafana(),
+        datasources_fault: failures.grafana(work.key),
         terminating: failures.terminating(),
         plan: Some(summary.status(if done { PlanState::Applied } else { PlanState::Held })),
         ..Outcome::of(&stored.inventory, applied)
@@ -119,11 +119,12 @@ async fn finish(
 ) -> Result<Applied, ClusterError> {
     let (ctx, releases) = (work.ctx, names(&facts));
     let obsolete = stored.inventory.obsolete(plan);
-    if !before.may_prune(plan, &releases, obsolete.len()) {
+    // What Grafana gets no chart renders: less of it is what the spec says.
+    let rendered = obsolete.iter().filter(|id| !work.key.is_for_grafana(id)).count();
+    if !before.may_prune(plan, &releases, rendered) {
         let message = format!(
-            "the charts render {} objects less than before although nothing was switched off; nothing is pruned. \
-             Check the chart, or remove the objects by hand if this is meant",
-            obsolete.len()
+            "the charts render {rendered} objects less than before although nothing was switched off; nothing is pruned. \
+             Check the chart, or remove the objects by hand if this is meant"
         );
         return Ok(Applied::Failed(Fault { reason: Reason::RenderFailed, message }));
     }

@@ -1,10 +1,7 @@
 //! What could not be applied, as faults of the stack.
 
 use obstack_api::Reason;
-use obstack_core::{
-    conclude::Fault,
-    objects::{Kind, ObjectId},
-};
+use obstack_core::{conclude::Fault, names::StackKey, objects::ObjectId};
 
 use crate::{cluster::ClusterError, expand::ExpandError};
 
@@ -57,7 +54,7 @@ pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault 
 }
 
 /// The same for what Grafana gets, which lives elsewhere.
-pub(super) fn grafana_fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault {
+pub(super) fn grafana_fault(key: &StackKey, id: &ObjectId, failure: &Failure, failures: usize) -> Fault {
     let missing = match failure {
         Failure::Apply(error) if error.code() == 404 => error.status(),
         _ => None,
@@ -73,8 +70,7 @@ pub(super) fn grafana_fault(id: &ObjectId, failure: &Failure, failures: usize) -
         );
         return Fault { reason: Reason::GrafanaOperatorMissing, message };
     }
-    let dashboard = id.kind == Kind::GrafanaDashboard || id.name.contains("-dashboard-");
-    let what = if dashboard { "dashboards" } else { "datasources" };
+    let what = if key.is_dashboard(id) { "dashboards" } else { "datasources" };
     let message = format!(
         "namespace {} for the {what} does not exist; create it or change grafana.{what}.namespace",
         id.namespace

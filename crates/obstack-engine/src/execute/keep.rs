@@ -59,7 +59,7 @@ pub(super) async fn keep(
     }
     let left = work.left(|id| if tried.contains(id) { failures.of(id) } else { Some(bodiless(&applied)) });
     let outcome = Outcome {
-        datasources_fault: failures.grafana(),
+        datasources_fault: failures.grafana(work.key),
         terminating: failures.terminating(),
         plan: told,
         ..Outcome::of(&kept.inventory, failures.applied().filter(|_| in_place).unwrap_or(applied))

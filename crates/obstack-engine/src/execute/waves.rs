@@ -65,9 +65,9 @@ impl Failures {
     }
 
     /// What it means for Grafana, if anything.
-    pub(super) fn grafana(&self) -> Option<Fault> {
+    pub(super) fn grafana(&self, key: &StackKey) -> Option<Fault> {
         let (id, failure) = self.grafana.first()?;
-        Some(grafana_fault(id, failure, self.grafana.len()))
+        Some(grafana_fault(key, id, failure, self.grafana.len()))
     }
 
     pub(super) fn terminating(&self) -> bool {
@@ -100,7 +100,7 @@ impl Waves<'_> {
                     Ok((done, deed)) => self.record(object, done, deed, stored),
                     Err(error) => {
                         tracing::warn!(object = %object.id, %error, "an object was not applied");
-                        let own = !self.design.is_for_grafana(&object.id);
+                        let own = !self.key.is_for_grafana(&object.id);
                         let list = if own { &mut failures.own } else { &mut failures.grafana };
                         list.push((object.id.clone(), error));
                     }

@@ -99,7 +99,7 @@ impl Mimir {
     /// Waits for the page that says so.
     pub fn wait_until_ready(&self) {
         let begin = Instant::now();
-        while !self.send("GET /ready HTTP/1.0\r\n\r\n").is_some_and(|(status, _)| status == 200) {
+        while self.send("GET /ready HTTP/1.0\r\n\r\n").is_none_or(|(status, _)| status != 200) {
             assert!(begin.elapsed() < PATIENCE, "it never came to be ready");
             thread::sleep(Duration::from_millis(200));
         }

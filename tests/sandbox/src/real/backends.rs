@@ -68,7 +68,7 @@ impl Backend {
 pub(crate) struct Known {
     pub(crate) name: &'static str,
     pub(crate) repository: &'static str,
-    /// Of the bundled charts and of those versions of the upstream ones that the operator knows.
+    /// Of the bundled charts, and of the upstream ones that the binary can stand in for: Mimir 3 is no Mimir 2.17.
     pub(crate) tags: &'static [&'static str],
     /// None: it is more than one program, and can only be pulled.
     pub(crate) shape: Option<Shape>,
@@ -84,7 +84,7 @@ pub(crate) struct Shape {
     pub(crate) writable: &'static [&'static str],
 }
 
-pub(crate) const KNOWN: [Known; 5] = [
+pub(crate) const KNOWN: [Known; 4] = [
     Known {
         name: "mimir",
         repository: "docker.io/grafana/mimir",
@@ -100,14 +100,8 @@ pub(crate) const KNOWN: [Known; 5] = [
     Known {
         name: "alloy",
         repository: "docker.io/grafana/alloy",
-        tags: &[],
+        tags: &["v1.18.1"],
         shape: Some(Shape { entrypoint: "/bin/alloy", user: "0", writable: &["/var/lib/alloy"] }),
-    },
-    Known {
-        name: "config-reloader",
-        repository: "quay.io/prometheus-operator/prometheus-config-reloader",
-        tags: &[],
-        shape: Some(Shape { entrypoint: "/bin/prometheus-config-reloader", user: "65534", writable: &[] }),
     },
     Known {
         name: "nginx",
@@ -195,9 +189,12 @@ mod tests {
     fn the_bundled_charts_find_their_images() {
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/bundled");
         let known: Vec<String> = KNOWN.iter().flat_map(Known::images).collect();
-        for (chart, repository) in
-            [("mimir-distributed", "mimir"), ("tempo", "tempo"), ("tempo-distributed", "tempo")]
-        {
+        for (chart, repository) in [
+            ("mimir-distributed", "mimir"),
+            ("tempo", "tempo"),
+            ("tempo-distributed", "tempo"),
+            ("alloy", "alloy"),
+        ] {
             let text = std::fs::read_to_string(charts.join(chart).join("Chart.yaml")).unwrap();
             let version = text.lines().find_map(|line| line.strip_prefix("appVersion: ")).unwrap();
             let image = format!("docker.io/grafana/{repository}:{}", version.trim_matches('"'));

@@ -78,18 +78,15 @@ fn install(packages: &[Package], report: Report<'_>) -> Result<(), Error> {
     let pinned: Vec<String> =
         packages.iter().map(|package| format!("{}={}", package.name, package.version)).collect();
     report(Progress::step("packages", format!("installing {}", pinned.join(", "))));
-    let install = |report: Report<'_>| {
-        let args = ["install", "--yes", "--no-install-recommends"];
-        apt(args.into_iter().chain(pinned.iter().map(String::as_str))).inspect_err(|_| {
-            report(Progress::step("packages", "asking for newer lists of packages"));
-        })
-    };
-    install(report)
-        .or_else(|_| apt(["update"]).and_then(|()| install(&mut |_| {})))
+    let options = ["install", "--yes", "--no-install-recommends"];
+    let args: Vec<&str> = options.into_iter().chain(pinned.iter().map(String::as_str)).collect();
+    // A bare system has no lists of packages, or old ones.
+    apt(&args)
+        .or_else(|_| apt(&["update"]).and_then(|()| apt(&args)))
         .map_err(|reason| Error::Packages { names: names.join(" "), reason })
 }
 
-fn apt<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+fn apt(args: &[&str]) -> Result<(), String> {
     let output = Command::new("apt-get")
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive")

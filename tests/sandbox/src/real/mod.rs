@@ -24,7 +24,6 @@ use serde_json::Value;
 pub use backends::{Backend, How};
 pub use containers::ContainerSignal;
 pub use node::REAL_NODE;
-pub use tools::RealTools;
 
 pub(crate) use admission::SIMULATED;
 
@@ -36,6 +35,7 @@ use crate::progress::{Progress, Report};
 use crate::state::State;
 use backends::{Known, Source};
 use network::Network;
+use tools::RealTools;
 
 const POLICY_LIMIT: Duration = Duration::from_secs(30);
 

@@ -4,77 +4,63 @@ use serde::{Deserialize, Serialize};
 
 use super::machine;
 use crate::errors::Error;
-use crate::go_build::{self, Builder, Recipe};
+use crate::go_build::{self, Builder};
 use crate::progress::Report;
+use crate::recipes::{self, Recipe};
 use crate::tools::Tool;
 
 /// The binaries behind real pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RealTools {
+pub(crate) struct RealTools {
     /// The agent of the node.
-    pub kubelet: Tool,
+    pub(crate) kubelet: Tool,
     /// What makes Service addresses work.
-    pub kube_proxy: Tool,
+    pub(crate) kube_proxy: Tool,
     /// What manages images and containers.
-    pub containerd: Tool,
+    pub(crate) containerd: Tool,
     /// What looks after one pod.
-    pub containerd_shim: Tool,
+    pub(crate) containerd_shim: Tool,
     /// The client of containerd.
-    pub ctr: Tool,
+    pub(crate) ctr: Tool,
     /// What starts one container.
-    pub runc: Tool,
+    pub(crate) runc: Tool,
     /// What connects a pod.
-    pub ptp: Tool,
+    pub(crate) ptp: Tool,
     /// What gives a pod its address.
-    pub host_local: Tool,
+    pub(crate) host_local: Tool,
     /// The name server.
-    pub coredns: Tool,
+    pub(crate) coredns: Tool,
 }
 
 const RECIPES: [&Recipe; 9] = [
-    &go_build::KUBELET,
-    &go_build::KUBE_PROXY,
-    &go_build::CONTAINERD,
-    &go_build::CONTAINERD_SHIM,
-    &go_build::CTR,
-    &go_build::RUNC,
-    &go_build::CNI_PTP,
-    &go_build::CNI_HOST_LOCAL,
-    &go_build::COREDNS,
+    &recipes::KUBELET,
+    &recipes::KUBE_PROXY,
+    &recipes::CONTAINERD,
+    &recipes::CONTAINERD_SHIM,
+    &recipes::CTR,
+    &recipes::RUNC,
+    &recipes::CNI_PTP,
+    &recipes::CNI_HOST_LOCAL,
+    &recipes::COREDNS,
 ];
 
 impl RealTools {
-    /// All of them, for a listing.
-    pub fn all(&self) -> [&Tool; 9] {
-        [
-            &self.kubelet,
-            &self.kube_proxy,
-            &self.containerd,
-            &self.containerd_shim,
-            &self.ctr,
-            &self.runc,
-            &self.ptp,
-            &self.host_local,
-            &self.coredns,
-        ]
-    }
-
     /// Builds those that are not there.
     pub(crate) fn resolve(report: Report<'_>) -> Result<Self, Error> {
-        if !go_build::is_built(&go_build::RUNC)? {
+        if !go_build::is_built(&recipes::RUNC)? {
             machine::install_for_runc(report)?;
         }
         let mut builder = Builder::new(&RECIPES, report)?;
         Ok(Self {
-            kubelet: builder.tool(&go_build::KUBELET, None)?,
-            kube_proxy: builder.tool(&go_build::KUBE_PROXY, None)?,
-            containerd: builder.tool(&go_build::CONTAINERD, None)?,
-            containerd_shim: builder.tool(&go_build::CONTAINERD_SHIM, None)?,
-            ctr: builder.tool(&go_build::CTR, None)?,
-            runc: builder.tool(&go_build::RUNC, None)?,
-            ptp: builder.tool(&go_build::CNI_PTP, None)?,
-            host_local: builder.tool(&go_build::CNI_HOST_LOCAL, None)?,
-            coredns: builder.tool(&go_build::COREDNS, None)?,
+            kubelet: builder.tool(&recipes::KUBELET, None)?,
+            kube_proxy: builder.tool(&recipes::KUBE_PROXY, None)?,
+            containerd: builder.tool(&recipes::CONTAINERD, None)?,
+            containerd_shim: builder.tool(&recipes::CONTAINERD_SHIM, None)?,
+            ctr: builder.tool(&recipes::CTR, None)?,
+            runc: builder.tool(&recipes::RUNC, None)?,
+            ptp: builder.tool(&recipes::CNI_PTP, None)?,
+            host_local: builder.tool(&recipes::CNI_HOST_LOCAL, None)?,
+            coredns: builder.tool(&recipes::COREDNS, None)?,
         })
     }
 }

@@ -14,8 +14,6 @@ use super::eventually;
 pub struct Traces {
     dir: PathBuf,
     id: String,
-    /// Its network, as the kernel names it.
-    namespace: PathBuf,
     volumes: Vec<PathBuf>,
     sockets: Vec<PathBuf>,
 }
@@ -39,12 +37,7 @@ impl Traces {
             pid(&state, part).map(|_| state)
         });
         let id = state["id"].as_str().unwrap().to_owned();
-        let own = fs::read_link("/proc/self/ns/net").unwrap();
-        let keeper = pid(&state, "network").unwrap();
-        let namespace = eventually("a namespace", || {
-            fs::read_link(format!("/proc/{keeper}/ns/net")).ok().filter(|namespace| *namespace != own)
-        });
-        Self { dir: dir.into(), id, namespace, volumes: Vec::new(), sockets: Vec::new() }
+        Self { dir: dir.into(), id, volumes: Vec::new(), sockets: Vec::new() }
     }
 
     /// Kills every part, so that none can clean up behind itself. Containers run on.
@@ -65,45 +58,66 @@ impl Traces {
     }
 
     pub fn assert_gone(&self) {
-        // A namespace ends a moment after its last process.
-        let none: Found = self.look().into_iter().filter(|(_, found)| !found.is_empty()).collect();
-        assert!(none.is_empty(), "left of {}: {none:#?}", self.dir.display());
+        self.assert_none(self.look());
+    }
+
+    /// After another sandbox took its place: what is told from the other one's.
+    pub fn assert_replaced(&self) {
+        self.assert_none(self.look_by_id());
+    }
+
+    fn assert_none(&self, mut left: Found) {
+        left.retain(|_, found| !found.is_empty());
+        assert!(left.is_empty(), "left of {}: {left:#?}", self.dir.display());
     }
 
     fn look(&self) -> Found {
-        let short: String = self.id.chars().take(8).collect();
         let dir = self.dir.display().to_string();
+        let mut found = self.look_by_id();
+        found.insert("mount", lines("/proc/self/mounts", &dir));
+        found.insert("log", log_links(&self.dir));
+        let commands = processes(|pid| holds(pid, "cmdline", &dir));
+        found.entry("process").or_default().extend(commands);
+        found
+    }
+
+    fn look_by_id(&self) -> Found {
+        let short: String = self.id.chars().take(8).collect();
         let group = format!("obstack-{}", self.id);
         let existing = |paths: &[PathBuf]| -> BTreeSet<String> {
             paths.iter().filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
         };
+        let own = processes(|pid| holds(pid, "environ", &self.id) || holds(pid, "cgroup", &group));
         BTreeMap::from([
-            ("mount", lines("/proc/self/mounts", &[&dir])),
             ("link", entries("/sys/class/net", |name| name.contains(&short))),
-            ("route", lines("/proc/net/route", &[&short])),
+            ("route", lines("/proc/net/route", &short)),
             ("control group", groups(Path::new("/sys/fs/cgroup"), &group, 2)),
-            ("process", self.processes(&group, &dir)),
+            ("process", own),
             ("volume", existing(&self.volumes)),
             ("socket", existing(&self.sockets)),
             ("interface", entries("/var/lib/cni/results", |name| name.contains(&self.id))),
-            ("log", log_links(&self.dir)),
         ])
     }
+}
 
-    /// By their environment, their control group, their network, or a path of the sandbox in their command.
-    fn processes(&self, group: &str, dir: &str) -> BTreeSet<String> {
-        let own = std::process::id().to_string();
-        entries("/proc", |pid| {
-            let file = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-            let has = |name: &str, text: &str| String::from_utf8_lossy(&file(name)).contains(text);
-            pid != own
-                && pid.chars().all(|c| c.is_ascii_digit())
-                && (has("environ", &self.id)
-                    || has("cgroup", group)
-                    || has("cmdline", dir)
-                    || fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net == self.namespace))
-        })
-    }
+/// Of all but this one; each with its command, for the message.
+fn processes(mut wanted: impl FnMut(&str) -> bool) -> BTreeSet<String> {
+    let own = std::process::id().to_string();
+    // One that has ended is there until its parent has looked, and holds nothing any more.
+    let ended =
+        |pid: &str| file(pid, "stat").rsplit(") ").next().is_none_or(|rest| rest.starts_with(['Z', 'X']));
+    let other = |pid: &str| pid != own && pid.chars().all(|c| c.is_ascii_digit()) && !ended(pid);
+    let found = entries("/proc", |pid| other(pid) && wanted(pid));
+    found.into_iter().map(|pid| format!("{pid} {}", file(&pid, "cmdline"))).collect()
+}
+
+fn file(pid: &str, name: &str) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+fn holds(pid: &str, name: &str, text: &str) -> bool {
+    file(pid, name).contains(text)
 }
 
 fn pid(state: &Value, part: &str) -> Option<i64> {
@@ -111,9 +125,9 @@ fn pid(state: &Value, part: &str) -> Option<i64> {
     parts.iter().find(|found| found["name"] == part)?["id"]["pid"].as_i64()
 }
 
-fn lines(path: &str, words: &[&str]) -> BTreeSet<String> {
+fn lines(path: &str, word: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
+    text.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
 }
 
 fn entries(folder: &str, mut wanted: impl FnMut(&str) -> bool) -> BTreeSet<String> {

@@ -62,7 +62,7 @@ fn play(options: &Demo, place: &Place) -> Result<bool, Error> {
     }
     summary::print(place, &stack)?;
     for stack in &stack {
-        report::print(place, sandbox, stack, good)?;
+        good = report::print(place, sandbox, stack, good)?;
     }
     if good {
         println!("\n{}", report::next(sandbox, options.keep));

@@ -24,28 +24,29 @@ const FLUSHES: [(&str, &str, &str); 2] = [
     ("mimir", "metrics.ingester", ":8080/proxy/ingester/flush"),
     ("tempo", "traces.singleBinary", ":3200/proxy/flush"),
 ];
-const BLOCKS_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+const BLOCKS_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_secs(2);
 /// Objects of a bucket that are shown.
 const SHOWN: usize = 12;
 
-/// Prints it. Queries and buckets only of a stack that is as it should be.
-pub fn print(place: &Place, sandbox: &Sandbox, stack: &Stack, good: bool) -> Result<(), Error> {
+/// Prints it. Queries and buckets only of a stack that is as it should be; whether it still is.
+pub fn print(place: &Place, sandbox: &Sandbox, stack: &Stack, good: bool) -> Result<bool, Error> {
     let found = place.list(&["observabilitystacks.obstack.dev", "--namespace", &stack.namespace])?;
     let Some(found) = found.iter().find(|found| text(found, "/metadata/name") == stack.name) else {
-        return Ok(());
+        return Ok(false);
     };
-    pods(place, sandbox, &stack.namespace)?;
+    pods(place, &stack.namespace)?;
     conditions(found);
-    if good {
-        answers(place, sandbox, found)?;
-        flush(place, sandbox, &stack.namespace)?;
-        buckets(sandbox, found)?;
+    if !good {
+        return Ok(false);
     }
-    Ok(())
+    answers(place, sandbox, found)?;
+    flush(place, sandbox, &stack.namespace)?;
+    buckets(sandbox, found)
 }
 
-fn pods(place: &Place, sandbox: &Sandbox, namespace: &str) -> Result<(), Error> {
+fn pods(place: &Place, namespace: &str) -> Result<(), Error> {
     println!("\nPods; containers run on {}, and on no other node:", obstack_sandbox::REAL_NODE);
     let titles = ["POD", "READY", "RESTARTS", "NODE", "IMAGE"].map(str::to_owned);
     let mut rows = vec![titles];
@@ -67,7 +68,6 @@ fn pods(place: &Place, sandbox: &Sandbox, namespace: &str) -> Result<(), Error> 
         }
     }
     println!("{}", table::align(&rows).join("\n"));
-    println!("{}", crate::sandbox::pods(&sandbox.backends));
     Ok(())
 }
 
@@ -81,22 +81,27 @@ fn conditions(stack: &Value) {
     println!("\n{}", table::align(&rows).join("\n"));
 }
 
-/// What the query path says of what the canary wrote.
+/// What the query path says of what the canary wrote. Tempo finds a trace by its attributes some seconds after it has it
+/// by its id.
 fn answers(place: &Place, sandbox: &Sandbox, stack: &Value) -> Result<(), Error> {
     let queries = [
-        ("mimir", "/status/endpoints/metricsQuery", "/api/v1/query", METRIC),
-        ("tempo", "/status/endpoints/tracesQuery", "/api/search", TRACES),
+        ("mimir", "metricsQuery", format!("/api/v1/query?{METRIC}"), "/data/result/0"),
+        ("tempo", "tracesQuery", format!("/api/search?{TRACES}"), "/traces/0"),
     ];
-    for (backend, endpoint, path, query) in queries {
-        let Some((door, before)) = Door::of_url(text(stack, endpoint)).filter(|_| sandbox.is_real(backend))
-        else {
-            continue;
-        };
+    for (backend, endpoint, query, first) in queries {
+        let door = Door::of_url(text(stack, &format!("/status/endpoints/{endpoint}")));
+        let Some((door, before)) = door.filter(|_| sandbox.is_real(backend)) else { continue };
         let Door { service, namespace, port } = door;
-        let page =
-            format!("/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{before}{path}?{query}");
-        let answer = command::text("query", &mut place.kubectl(&["get", "--raw", &page]))?;
-        println!("\n$ kubectl get --raw '{page}'\n{}", answer.trim());
+        let page = format!("/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{before}{query}");
+        let end = Instant::now() + ANSWER_LIMIT;
+        let answer = loop {
+            let answer = command::json("query", &mut place.kubectl(&["get", "--raw", &page]))?;
+            if answer.pointer(first).is_some() || Instant::now() >= end {
+                break answer;
+            }
+            interrupt::sleep(POLL)?;
+        };
+        println!("\n$ kubectl get --raw '{page}'\n{answer}");
     }
     Ok(())
 }
@@ -118,12 +123,12 @@ fn flush(place: &Place, sandbox: &Sandbox, namespace: &str) -> Result<(), Error>
     Ok(())
 }
 
-/// The buckets' objects, once there are blocks of every real backend.
-fn buckets(sandbox: &Sandbox, stack: &Value) -> Result<(), Error> {
+/// The buckets' objects, once there are blocks of every real backend. Whether there are.
+fn buckets(sandbox: &Sandbox, stack: &Value) -> Result<bool, Error> {
     let names = stack.pointer("/status/buckets").and_then(Value::as_array);
     let names: Vec<&str> = names.into_iter().flatten().map(|bucket| text(bucket, "/name")).collect();
     let end = Instant::now() + BLOCKS_LIMIT;
-    let lists = loop {
+    let (lists, missing) = loop {
         let lists: Vec<(&str, Vec<Object>)> = names
             .iter()
             .map(|name| Ok((*name, objects::list(&sandbox.s3, name)?)))
@@ -131,9 +136,9 @@ fn buckets(sandbox: &Sandbox, stack: &Value) -> Result<(), Error> {
         let has_block =
             |part: &str| lists.iter().any(|(name, list)| name.contains(part) && list.iter().any(is_block));
         let wanted = [("mimir", "-metrics-"), ("tempo", "-traces-")];
-        let complete = wanted.iter().all(|(backend, part)| !sandbox.is_real(backend) || has_block(part));
-        if complete || Instant::now() >= end {
-            break lists;
+        let missing = wanted.iter().find(|(backend, part)| sandbox.is_real(backend) && !has_block(part));
+        if missing.is_none() || Instant::now() >= end {
+            break (lists, missing.map(|(backend, _)| *backend));
         }
         interrupt::sleep(POLL)?;
     };
@@ -144,10 +149,13 @@ fn buckets(sandbox: &Sandbox, stack: &Value) -> Result<(), Error> {
             println!("{size:>12}  {key}");
         }
         if list.len() > SHOWN {
-            println!("              and {} more", list.len() - SHOWN);
+            println!("{:>12}  and {} more", "", list.len() - SHOWN);
         }
     }
-    Ok(())
+    if let Some(backend) = missing {
+        println!("\nNo block of {backend} came within {} s of the flush.", BLOCKS_LIMIT.as_secs());
+    }
+    Ok(missing.is_none())
 }
 
 /// The file that a block of Mimir or Tempo is complete with.

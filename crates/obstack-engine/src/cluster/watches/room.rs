@@ -157,10 +157,8 @@ impl Watches {
             let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
             let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
             let params = PostParams::default();
-            let asked = bounded(
-                || format!("ask whether {plural} may be watched"),
-                reviews.create(&params, &review),
-            );
+            let asked =
+                bounded(|| format!("ask whether {plural} may be watched"), reviews.create(&params, &review));
             match asked.await {
                 Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => {}
                 Ok(_) => return false,

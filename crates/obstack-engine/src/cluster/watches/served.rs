@@ -1,6 +1,9 @@
 //! Watches on kinds of other operators, which a cluster may begin to serve at any time, or never.
 
-use kube::{Api, api::{DynamicObject, PartialObjectMeta}};
+use kube::{
+    Api,
+    api::{DynamicObject, PartialObjectMeta},
+};
 use obstack_core::objects::Kind;
 
 use super::{Course, Watches, dynamic, id_of, room::AGAIN};
