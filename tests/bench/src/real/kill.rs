@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams},
+};
 use obstack_api::{ConditionType, ObservabilityStack, Signal, labels};
 use obstack_sandbox::ContainerSignal;
 use tokio::task::JoinSet;
@@ -20,8 +23,6 @@ const KILLS: u32 = 3;
 const LIMIT: Duration = Duration::from_mins(5);
 /// So long nothing may fail before it is over: longer than a request may take.
 const CALM: Duration = Duration::from_secs(8);
-/// Between two kills: a container that ends often is started later each time.
-const REST: Duration = Duration::from_secs(20);
 
 /// What one kill did, in seconds since it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +45,9 @@ pub async fn measure(real: &Real, stack: &ObservabilityStack) -> Result<Section,
         let recovery = once(real, stack).await?;
         eprintln!("kill: {recovery:.1?}");
         all.push(recovery);
-        tokio::time::sleep(REST).await;
+        if kill < KILLS {
+            replace(real, &stack.metadata.namespace.clone().unwrap_or_default()).await?;
+        }
     }
     let figure = |name: &str, value: fn(&Recovery) -> f64| {
         Figure::median(name, &all.iter().map(value).collect::<Vec<_>>(), " s")
@@ -76,7 +79,7 @@ async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error
         Ok(if path.write(&before).await { Ok(()) } else { Err("it is refused".to_owned()) })
     })
     .await?;
-    let (name, container, restarts) = ingester(real, &namespace).await?;
+    let Ingester { name, container, restarts, .. } = Ingester::find(real, &namespace).await?;
     let killed = Instant::now();
     real.sandbox.kill_container(&namespace, &name, &container, ContainerSignal::Kill)?;
     let (mut recovery, mut asked) = (Recovery::default(), JoinSet::new());
@@ -96,7 +99,7 @@ async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error
                 _ => {}
             }
         }
-        let ready = ingester(real, &namespace).await?.2.filter(|now| Some(*now) > restarts);
+        let ready = Ingester::find(real, &namespace).await?.restarts.filter(|now| Some(*now) > restarts);
         if ready.is_none() {
             recovery.pod = seconds;
         }
@@ -111,19 +114,48 @@ async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error
     .await
 }
 
-/// Pod and container, and how often it was started anew; nothing of that while the pod is not ready.
-async fn ingester(real: &Real, namespace: &str) -> Result<(String, String, Option<i32>), Error> {
-    let pods: Api<Pod> = Api::namespaced(real.cluster.client.clone(), namespace);
-    let list = ListParams::default().labels(&format!("{}=metrics.ingester", labels::COMPONENT));
-    let found = pods.list(&list).await.doing(|| format!("list the ingesters in {namespace}"))?;
-    let one = found.items.into_iter().next().and_then(|pod| {
-        let container = pod.spec?.containers.into_iter().next()?.name;
-        let statuses = pod.status?.container_statuses.unwrap_or_default();
-        let restarts = statuses.first().filter(|status| status.ready).map(|status| status.restart_count);
-        Some((pod.metadata.name?, container, restarts))
-    });
-    one.ok_or_else(|| Error::Format {
-        what: format!("namespace {namespace}"),
-        reason: "it has no ingester".to_owned(),
+/// A new pod: a container that ends for the second time is started later, and that is not what is measured.
+async fn replace(real: &Real, namespace: &str) -> Result<(), Error> {
+    let old = Ingester::find(real, namespace).await?;
+    let deleted = Ingester::pods(real, namespace).delete(&old.name, &DeleteParams::default()).await;
+    deleted.doing(|| format!("delete {} in {namespace}", old.name))?;
+    wait("another ingester is ready", LIMIT, async || {
+        let now = Ingester::find(real, namespace).await;
+        let new = now.is_ok_and(|now| now.uid != old.uid && now.restarts.is_some());
+        let stack = real.cluster.stack(namespace, STACK).await?;
+        let ready = new && stacks::is_true(&stack, ConditionType::Ready);
+        Ok(if ready { Ok(()) } else { Err("it is not".to_owned()) })
     })
+    .await
+}
+
+/// The one ingester of Mimir.
+struct Ingester {
+    name: String,
+    uid: String,
+    container: String,
+    /// How often it was started anew; nothing while it is not ready.
+    restarts: Option<i32>,
+}
+
+impl Ingester {
+    fn pods(real: &Real, namespace: &str) -> Api<Pod> {
+        Api::namespaced(real.cluster.client.clone(), namespace)
+    }
+
+    async fn find(real: &Real, namespace: &str) -> Result<Self, Error> {
+        let list = ListParams::default().labels(&format!("{}=metrics.ingester", labels::COMPONENT));
+        let found = Self::pods(real, namespace).list(&list).await;
+        let found = found.doing(|| format!("list the ingesters in {namespace}"))?;
+        let one = found.items.into_iter().next().and_then(|pod| {
+            let container = pod.spec?.containers.into_iter().next()?.name;
+            let statuses = pod.status?.container_statuses.unwrap_or_default();
+            let restarts = statuses.first().filter(|status| status.ready).map(|status| status.restart_count);
+            Some(Self { name: pod.metadata.name?, uid: pod.metadata.uid?, container, restarts })
+        });
+        one.ok_or_else(|| Error::Format {
+            what: format!("namespace {namespace}"),
+            reason: "it has no ingester".to_owned(),
+        })
+    }
 }
