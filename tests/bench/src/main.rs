@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
         eprintln!("error: another TLS provider was installed before main");
         return ExitCode::FAILURE;
     }
-    match run(&Args::parse()).await {
+    match Box::pin(run(&Args::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -52,7 +52,7 @@ async fn run(args: &Args) -> Result<(), Error> {
     let sandbox = obstack_sandbox::open(&args.sandbox)?;
     let mut report = Report { setting: setting(&sandbox), sections: Vec::new() };
     match &args.operator {
-        None => real::measure(args, sandbox, &mut report).await?,
+        None => Box::pin(real::measure(args, sandbox, &mut report)).await?,
         Some(operator) => {
             let world = World::new(sandbox, &args.root, operator).await?;
             if args.wants(&[Measurement::Create]) {

@@ -59,7 +59,7 @@ pub async fn of_many(real: &Real, count: u32, time: Duration) -> Result<Section,
     stream::iter(&namespaces).map(make).buffer_unordered(PARALLEL).try_collect::<()>().await?;
     let limit = Duration::from_secs(120 + 10 * u64::from(count));
     until_all(real, &namespaces, ConditionType::Ready, limit).await?;
-    let _stand_in = StandIn::begin(&real.sandbox, &addresses(real, &namespaces).await?).await?;
+    let _stand_in = StandIn::begin(&real.sandbox, &addresses(real, &namespaces).await?)?;
     let without = window(real, time).await?;
     set_canary(real, &namespaces, &stacks::canary(&[Signal::Metrics])).await?;
     until_all(real, &namespaces, ConditionType::DataPathVerified, limit).await?;

@@ -74,7 +74,7 @@ async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error
     let probe = probes.into_iter().find(|probe| probe.signal == Signal::Metrics).ok_or_else(missing)?;
     let path = DataPath::new(&real.cluster.client, probe);
     path.until_back(LIMIT).await?;
-    let before = path.mark();
+    let before = DataPath::mark();
     wait("a write is acknowledged", LIMIT, async || {
         Ok(if path.write(&before).await { Ok(()) } else { Err("it is refused".to_owned()) })
     })
@@ -88,7 +88,8 @@ async fn once(real: &Real, stack: &ObservabilityStack) -> Result<Recovery, Error
         for write in [true, false] {
             let (path, before) = (path.clone(), before.clone());
             asked.spawn(async move {
-                let good = if write { path.write(&path.mark()).await } else { path.reads(&before).await };
+                let good =
+                    if write { path.write(&DataPath::mark()).await } else { path.reads(&before).await };
                 (write, seconds, good)
             });
         }

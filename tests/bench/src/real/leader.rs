@@ -20,7 +20,7 @@ use crate::{
 
 const LEASE: &str = "obstack";
 const PORT: u16 = 8080;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The process that leads. This machine sees it, since the node is made of it.
 #[derive(Debug)]

@@ -38,7 +38,13 @@ pub fn simulated(real: &Real, namespace: &str) -> Result<ObservabilityStack, Err
 
 /// A canary that writes these.
 pub fn canary(signals: &[Signal]) -> Canary {
-    Canary { interval: Some(INTERVAL.to_owned()), signals: signals.to_vec(), ..Canary::default() }
+    Canary {
+        // Said aloud: merged over one that is off, silence would leave it off.
+        enabled: Some(true),
+        interval: Some(INTERVAL.to_owned()),
+        signals: signals.to_vec(),
+        ..Canary::default()
+    }
 }
 
 /// Whether a condition is true of the spec that is there.

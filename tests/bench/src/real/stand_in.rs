@@ -32,8 +32,8 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Takes the place of pods with these addresses.
-    pub async fn begin(sandbox: &Sandbox, addresses: &BTreeSet<Ipv4Addr>) -> Result<Self, Error> {
+    /// Takes the place of pods with these addresses. Must be called inside a tokio runtime.
+    pub fn begin(sandbox: &Sandbox, addresses: &BTreeSet<Ipv4Addr>) -> Result<Self, Error> {
         let networks: BTreeSet<Ipv4Addr> =
             addresses.iter().map(|address| Ipv4Addr::from(u32::from(*address) & !0xff)).collect();
         let parts = obstack_sandbox::status(&sandbox.dir)?.parts;

@@ -170,14 +170,14 @@ pub fn next(sandbox: &Sandbox, keep: bool) -> String {
     }
     let shell = crate::demo::summary::environment(sandbox);
     format!(
-        "What to try next:\n{shell}  kubectl get obstack -n ca7f8f-dev -o wide\n\
+        "What to try next, as root:\n{shell}  kubectl get obstack -n ca7f8f-dev -o wide\n\
          # A killed ingester comes back with all that it acknowledged\n  \
          pkill -KILL -f -- -target=ingester; kubectl get pods -n ca7f8f-dev -w\n\
          # Without the object store pods stay ready; StorageReady falls, and rises again with it\n  \
          cargo xtask sandbox stop-s3; kubectl wait --for=condition=StorageReady=false obstack/dts-dev -n ca7f8f-dev --timeout=3m\n  \
          cargo xtask sandbox start-s3; kubectl wait --for=condition=StorageReady obstack/dts-dev -n ca7f8f-dev --timeout=3m\n\
          # An ingester that is too small ends in OOMKilled, and the status names it\n  \
-         kubectl patch obstack dts-dev -n ca7f8f-dev --type merge -p '{{\"spec\":{{\"metrics\":{{\"components\":{{\"ingester\":{{\"resources\":{{\"requests\":{{\"memory\":\"24Mi\"}},\"limits\":{{\"memory\":\"24Mi\"}}}}}}}}}}}}}}'\n  \
+         kubectl patch obstack dts-dev -n ca7f8f-dev --type merge -p '{{\"spec\":{{\"metrics\":{{\"components\":{{\"ingester\":{{\"resources\":{{\"requests\":{{\"memory\":\"8Mi\"}},\"limits\":{{\"memory\":\"12Mi\"}}}}}}}}}}}}}}'\n  \
          kubectl get obstack -n ca7f8f-dev -o wide -w"
     )
 }
