@@ -65,7 +65,9 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
 fn field(component: &str) -> String {
     match component.split_once('.') {
         // A collector's block has its own name in it.
-        Some((collectors::AREA, role)) => format!("spec.{}.{role}.components.{role}.replicas", collectors::AREA),
+        Some((collectors::AREA, role)) => {
+            format!("spec.{}.{role}.components.{role}.replicas", collectors::AREA)
+        }
         Some((signal, role)) => format!("spec.{signal}.components.{role}.replicas"),
         None => format!("spec.{component}"),
     }

@@ -222,7 +222,8 @@ fn once(stack: &ValidStack, found: &mut Vec<Advisory>) {
         }
     }
     let managed = stack.alloy.as_ref().and_then(|alloy| alloy.managed.as_ref());
-    let lone = managed.filter(|managed| managed.kind == AlloyKind::Deployment && managed.component.replicas == 1);
+    let lone =
+        managed.filter(|managed| managed.kind == AlloyKind::Deployment && managed.component.replicas == 1);
     if let Some(lone) = lone.filter(|_| production) {
         named.push(format!("{}.{}", collectors::AREA, lone.component.role.key));
     }

@@ -72,7 +72,9 @@ fn member<'a>(stack: &'a ValidStack, component: &'a PlannedComponent, live: &'a 
     let duty = match backend {
         Some(backend) => duties::of(backend.backend, role),
         // One pod a node goes with the node, and so do those that send to it.
-        None if area == collectors::AREA && component.workload.kind != Kind::DaemonSet => duties::of_collector(role),
+        None if area == collectors::AREA && component.workload.kind != Kind::DaemonSet => {
+            duties::of_collector(role)
+        }
         None => None,
     };
     let duty = duty.filter(|_| component.desired > 0)?;
