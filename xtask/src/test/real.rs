@@ -35,7 +35,10 @@ pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
         Ok(sandbox) => on(steps, options, &sandbox).and_then(|()| leaves_nothing(steps)),
         Err(Error::Interrupted) => Err(Error::Interrupted),
         Err(Error::Sandbox(
-            cannot @ (obstack_sandbox::Error::NotRoot | obstack_sandbox::Error::Kernel { .. }),
+            cannot @ (obstack_sandbox::Error::NotRoot
+            | obstack_sandbox::Error::Kernel { .. }
+            | obstack_sandbox::Error::Programs { .. }
+            | obstack_sandbox::Error::Packages { .. }),
         )) => {
             steps.not_run(TESTS, &cannot.to_string());
             return Ok(());

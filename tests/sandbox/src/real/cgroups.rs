@@ -82,6 +82,15 @@ pub(crate) fn missing() -> Vec<&'static str> {
     NEEDED.into_iter().filter(|name| !has(name)).collect()
 }
 
+/// Whether a group can be made in every hierarchy.
+pub(crate) fn writable() -> bool {
+    let id = format!("try-{}", std::process::id());
+    folders(&id).iter().all(|path| {
+        let made = fs::create_dir_all(path).is_ok();
+        made && fs::remove_dir(path).is_ok()
+    })
+}
+
 fn folders(id: &str) -> Vec<PathBuf> {
     let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     hierarchies(&table).into_iter().map(|path| path.join(root(id).trim_start_matches('/'))).collect()

@@ -32,15 +32,22 @@ pub(crate) fn check(report: Report<'_>) -> Result<(), Error> {
     if !filesystems.split_whitespace().any(|name| name == "overlay") && !load("overlay") {
         missing.push("the file system `overlay`".into());
     }
-    if !missing.is_empty() {
-        return Err(Error::Kernel { missing: missing.join(", ") });
-    }
     // In util-linux and coreutils, which every system has; and a compiler, which the build of this very program needed.
     let basic =
         ["mount", "umount", "unshare", "sleep", "cc"].into_iter().filter(|name| on_path(name).is_none());
     let basic: Vec<&str> = basic.collect();
     if !basic.is_empty() {
         return Err(Error::Programs { missing: basic.join(", ") });
+    }
+    // Root of a container that holds its rights back.
+    if !may(&["--net", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]) {
+        missing.push("the right to make networks and mounts (CAP_NET_ADMIN, CAP_SYS_ADMIN)".into());
+    }
+    if !cgroups::writable() {
+        missing.push("control groups that can be written to".into());
+    }
+    if !missing.is_empty() {
+        return Err(Error::Kernel { missing: missing.join(", ") });
     }
     let packages: Vec<Package> = [("ip", IP), ("nft", NFT)]
         .into_iter()
@@ -64,6 +71,13 @@ pub(crate) fn install_for_runc(report: Report<'_>) -> Result<(), Error> {
         packages.push(SECCOMP);
     }
     install(&packages, report)
+}
+
+/// Whether something can be done in namespaces of its own, which go with it.
+fn may(args: &[&str]) -> bool {
+    let mut command = Command::new("unshare");
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn load(module: &str) -> bool {
