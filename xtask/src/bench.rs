@@ -65,7 +65,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Error> {
     let real = options.sandbox.pods == Pods::Real;
     if real && options.operator.is_some() {
-        return Err(Error::OnlySimulated { flags: "--operator" });
+        return Err(Error::NotWith { flag: "--operator", pods: "real" });
+    }
+    if !real && options.charts.is_some() {
+        return Err(Error::NotWith { flag: "--charts", pods: "simulated" });
     }
     let dir = env::temp_dir().join(format!("obstack-bench-{}", std::process::id()));
     let mut wanted = options.sandbox.at(dir.clone());

@@ -70,11 +70,13 @@ pub enum Error {
         /// What it is for.
         why: &'static str,
     },
-    /// Flags that have no meaning for pods that run.
-    #[error("{flags} are for simulated pods; leave them out with --pods real")]
-    OnlySimulated {
-        /// The flags.
-        flags: &'static str,
+    /// A flag that has no meaning for the pods that are asked for.
+    #[error("{flag} means nothing with --pods {pods}; leave it out")]
+    NotWith {
+        /// The flag.
+        flag: &'static str,
+        /// The pods.
+        pods: &'static str,
     },
     /// The operator ended while it should run.
     #[error("the operator ended on its own ({status}); the end of its log:\n{tail}")]

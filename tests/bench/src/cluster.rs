@@ -118,10 +118,7 @@ impl Cluster {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), name);
         sets.delete_collection(&now, &all).await.doing(what)?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), name);
-        // Pods that run would take minutes to drain what nobody asks for any more.
-        let at_once = DeleteParams::default().grace_period(1);
         wait(&format!("{name} has no pod"), Duration::from_mins(2), async || {
-            pods.delete_collection(&at_once, &all).await.doing(what)?;
             let left = pods.list_metadata(&all).await.doing(what)?.items.len();
             Ok(if left == 0 { Ok(()) } else { Err(format!("{left} pods")) })
         })

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,10 @@ const MIMIR_PORT: u16 = 8080;
 const TEMPO_PORT: u16 = 3200;
 /// What Tempo holds in memory alone: a trace is written to its log when it was idle so long, looked for as often.
 const TEMPO_CUTS_AFTER: Duration = Duration::from_secs(30);
+/// Traces from the beginning of a stack's life.
+const OLD: Range<u64> = 100..150;
+/// Traces from right before Tempo is killed.
+const FRESH: Range<u64> = 200..250;
 
 #[tokio::test]
 async fn a_dev_stack_through_its_life() {
@@ -66,6 +71,8 @@ struct Life<'a> {
     stack: Value,
     telemetry: Telemetry,
     tempo: bool,
+    /// When the traces of [`OLD`] had been written.
+    traced: Instant,
 }
 
 impl Life<'_> {
@@ -83,6 +90,13 @@ impl Life<'_> {
             self.telemetry.write(run, number).await.unwrap_or_else(|error| panic!("write {number}: {error}"));
         }
         (0..count).collect()
+    }
+
+    /// Writes traces. Every one must be acknowledged.
+    async fn write_traces(&self, ids: Range<u64>) {
+        for id in ids {
+            self.telemetry.write_trace(id).await.unwrap_or_else(|error| panic!("trace {id}: {error}"));
+        }
     }
 
     /// Waits until every number of a run comes back.
@@ -119,7 +133,7 @@ async fn begin<'a>(world: &'a World, test: &'a str, stack: Value) -> Life<'a> {
         (stack, telemetry)
     })
     .await;
-    let life = Life { test, world, stack, telemetry, tempo };
+    let mut life = Life { test, world, stack, telemetry, tempo, traced: began };
     eventually("the first metric is taken", async || life.telemetry.write("first", 0).await).await;
     life.whole("first", &BTreeSet::from([0])).await;
     life.note("applied to the first metric read back", began);
@@ -127,6 +141,8 @@ async fn begin<'a>(world: &'a World, test: &'a str, stack: Value) -> Life<'a> {
         life.telemetry.write_trace(1).await.expect("the first trace is taken");
         trace_comes_back(&life, 1).await;
         life.note("applied to the first trace read back", began);
+        life.write_traces(OLD).await;
+        life.traced = Instant::now();
     }
     life
 }
@@ -285,24 +301,19 @@ async fn killed(life: &Life<'_>) {
         return;
     }
     law("a7 kill -9 of Tempo loses no trace that is older than half a minute", async {
-        for id in 100..150 {
-            life.telemetry.write_trace(id).await.expect("a trace is taken");
-        }
-        tokio::time::sleep(TEMPO_CUTS_AFTER).await;
-        for id in 200..250 {
-            life.telemetry.write_trace(id).await.expect("a trace is taken");
-        }
+        tokio::time::sleep(TEMPO_CUTS_AFTER.saturating_sub(life.traced.elapsed())).await;
+        life.write_traces(FRESH).await;
         let began = Instant::now();
         let tempo = life.tempo_pod().await;
         kill(world, &tempo, "tempo");
         eventually("Tempo takes traces again", async || life.telemetry.write_trace(300).await).await;
         life.note("traces: kill -9 of Tempo to the first trace taken", began);
-        for id in 100..150 {
+        for id in OLD {
             trace_comes_back(life, id).await;
         }
         life.note("traces: kill -9 of Tempo to 50 older traces read back", began);
         let mut kept = 0;
-        for id in 200..250 {
+        for id in FRESH {
             kept += usize::from(life.telemetry.read_trace(id).await.unwrap_or(false));
         }
         note(life.test, "traces: of 50 written right before the kill -9, kept", &kept.to_string());

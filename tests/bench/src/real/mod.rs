@@ -11,15 +11,17 @@ mod stacks;
 mod stand_in;
 mod start;
 
-use std::{path::PathBuf, time::Duration};
+use std::{convert::Infallible, path::PathBuf, time::Duration};
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::ListParams};
 use obstack_api::Signal;
-use obstack_sandbox::Sandbox;
+use obstack_sandbox::{ContainerSignal, Sandbox};
 
 use crate::{
     args::{Args, Measurement},
     cluster::Cluster,
-    error::{Error, Of},
+    error::{Doing, Error, Of},
     report::Report,
     samples::Samples,
 };
@@ -72,7 +74,7 @@ pub async fn measure(args: &Args, sandbox: Sandbox, report: &mut Report) -> Resu
         if args.wants(&[Measurement::Canary]) {
             report.sections.push(canary::of_one(&real, window).await?);
         }
-        real.cluster.remove_namespace(NAMESPACE).await?;
+        real.remove_namespace(NAMESPACE).await?;
     }
     if args.wants(&[Measurement::Canary]) {
         report.sections.push(canary::of_many(&real, args.stacks.unwrap_or(STACKS), window).await?);
@@ -85,5 +87,31 @@ impl Real {
     pub async fn make_namespace(&self, name: &str) -> Result<(), Error> {
         let s3 = &self.sandbox.s3;
         self.cluster.make_namespace(name, (&s3.access_key, &s3.secret_key)).await
+    }
+
+    /// Removes a namespace. Its containers are killed: backends take up to five minutes to end, for nobody.
+    pub async fn remove_namespace(&self, name: &str) -> Result<(), Error> {
+        tokio::select! {
+            removed = self.cluster.remove_namespace(name) => removed,
+            never = self.kill_what_ends(name) => never.map(|never| match never {}),
+        }
+    }
+
+    /// Kills the containers of pods that are on their way out, over and over.
+    async fn kill_what_ends(&self, namespace: &str) -> Result<Infallible, Error> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
+        loop {
+            let list =
+                pods.list(&ListParams::default()).await.doing(|| format!("list pods in {namespace}"))?;
+            for pod in list.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()) {
+                let name = pod.metadata.name.as_deref().unwrap_or_default();
+                for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
+                    // One that has ended meanwhile needs nothing.
+                    let signal = ContainerSignal::Kill;
+                    let _ = self.sandbox.kill_container(namespace, name, &container.name, signal);
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 }

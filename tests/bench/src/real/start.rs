@@ -48,7 +48,7 @@ pub async fn measure(real: &Real, repetitions: u32) -> Result<Section, Error> {
             };
             eprintln!("start: {started:.1?}");
             all.push(started);
-            real.cluster.remove_namespace(&namespace).await?;
+            real.remove_namespace(&namespace).await?;
         }
     }
     Ok(section(real, &operator, &helm))

@@ -22,8 +22,9 @@ const INTERVAL: &str = "15s";
 
 /// Runs it. True when the stack became ready and what its canary wrote came back.
 pub fn run(options: &Demo) -> Result<bool, Error> {
-    if options.quota == Quota::Today || options.release {
-        return Err(Error::OnlySimulated { flags: "--quota today and --release" });
+    let flags = [(options.quota == Quota::Today, "--quota today"), (options.release, "--release")];
+    if let Some((_, flag)) = flags.into_iter().find(|(given, _)| *given) {
+        return Err(Error::NotWith { flag, pods: "real" });
     }
     let place = Place::take(options, None)?;
     println!("{}", place.describe(options));
