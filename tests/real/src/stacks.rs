@@ -1,7 +1,7 @@
 //! The stacks of the tests.
 
 use obstack_e2e::{World, edited};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Mimir that survives the loss of one pod of what takes writes and answers queries. Requests are cut to fit two cores,
 /// and nothing waits for rings to settle.
@@ -53,10 +53,16 @@ metrics:
 ";
 
 /// The dev environment as the sample has it, with all its sizes, on plain Kubernetes. The canary runs four times as
-/// often, because a test waits for three of its rounds.
+/// often, because a test waits for three of its rounds; it leaves out traces where no Tempo runs.
 pub fn dev(world: &World) -> Value {
+    let signals =
+        if world.sandbox.is_real("tempo") { json!(["Traces", "Metrics"]) } else { json!(["Metrics"]) };
     edited(
         &world.sample("dev"),
-        &[("/spec/platform", "Kubernetes".into()), ("/spec/canary/interval", "15s".into())],
+        &[
+            ("/spec/platform", "Kubernetes".into()),
+            ("/spec/canary/interval", "15s".into()),
+            ("/spec/canary/signals", signals),
+        ],
     )
 }

@@ -171,23 +171,24 @@ async fn data_path(life: &Life<'_>) {
         life.note("flush to block in the bucket", began);
     })
     .await;
-    if life.tempo {
-        law("the canary finds the data path whole", async {
-            world.until(&life.stack, "DataPathVerified", "True", "Verified").await;
-        })
-        .await;
-    }
+    law("the canary finds the data path whole", async {
+        world.until(&life.stack, "DataPathVerified", "True", "Verified").await;
+    })
+    .await;
 }
 
 /// Waits for a whole block of a tenant.
 async fn block(life: &Life<'_>, bucket: &str, tenant: &str) {
-    let bucket = format!("{}-{bucket}", life.world.prefix);
     eventually(&format!("a block in {bucket}"), async || {
-        let keys = life.world.s3.keys(&bucket).await;
-        let whole = keys.iter().any(|key| key.starts_with(tenant) && key.ends_with("/meta.json"));
-        if whole { Ok(()) } else { Err(format!("{keys:?}")) }
+        if blocks(life, bucket, tenant).await > 0 { Ok(()) } else { Err("there is none".to_owned()) }
     })
     .await;
+}
+
+/// How many whole blocks of a tenant are in a bucket.
+async fn blocks(life: &Life<'_>, bucket: &str, tenant: &str) -> usize {
+    let keys = life.world.s3.keys(&format!("{}-{bucket}", life.world.prefix)).await;
+    keys.iter().filter(|key| key.starts_with(tenant) && key.ends_with("/meta.json")).count()
 }
 
 async fn policy(life: &Life<'_>) {
@@ -330,8 +331,9 @@ fn kill(world: &World, pod: &Value, container: &str) {
 
 async fn deleted(life: &Life<'_>) {
     let world = life.world;
-    law("a7 deleting the only ingester's pod loses nothing that was acknowledged", async {
+    law("a7 deleting the only ingester's pod flushes it and loses nothing that was acknowledged", async {
         let written = life.write("deleted", 100).await;
+        let before = blocks(life, "metrics-dev-blocks", "anonymous/").await;
         let ingester = ingesters(world, &life.stack).await.pop().expect("an ingester");
         let traffic = Traffic::begin(&life.telemetry, "beside-delete", ("deleted", written.len()));
         let began = Instant::now();
@@ -343,6 +345,8 @@ async fn deleted(life: &Life<'_>) {
         note(life.test, "writes beside it", &writes.told());
         note(life.test, "queries beside it", &queries.told());
         life.whole("deleted", &written).await;
+        let after = blocks(life, "metrics-dev-blocks", "anonymous/").await;
+        assert!(after > before, "it ended without a new block in the bucket: {before} before, {after} after");
     })
     .await;
 }
