@@ -3,12 +3,12 @@
 //! kube's own defaults have no read timeout, so that a request on a half-open connection waits for ever, and a retry
 //! policy that can hold one call for minutes. Both are off here: the reconcile loop repeats, and says so.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
     client::ClientBuilder,
-    config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tower::{Service, limit::ConcurrencyLimitLayer, timeout::TimeoutLayer};
 
@@ -31,6 +31,10 @@ pub type OnAnswer = Arc<dyn Fn(&'static str, Option<u16>) + Send + Sync>;
 pub struct ClientSettings {
     /// Context of the kubeconfig; its current one, or the pod's service account, when absent.
     pub context: Option<String>,
+    /// The kubeconfig; those of `KUBECONFIG`, or the one at home, when absent.
+    pub kubeconfig: Option<PathBuf>,
+    /// Whom to act as, and in which groups.
+    pub act_as: Option<(String, Vec<String>)>,
     /// Counts requests.
     pub on_answer: Option<OnAnswer>,
 }
@@ -52,6 +56,14 @@ pub enum ClientError {
     Context {
         /// The context that was asked for.
         context: String,
+        /// What is wrong.
+        source: Box<KubeconfigError>,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("kubeconfig {}: {source}", path.display())]
+    Kubeconfig {
+        /// The file that was asked for.
+        path: PathBuf,
         /// What is wrong.
         source: Box<KubeconfigError>,
     },
@@ -96,17 +108,11 @@ fn unusable(server: String, source: kube::Error) -> ClientError {
 }
 
 async fn configuration(settings: &ClientSettings) -> Result<Config, ClientError> {
-    let mut config = match &settings.context {
-        None => Config::infer().await.map_err(Box::new)?,
-        Some(context) => {
-            let options =
-                KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-            Config::from_kubeconfig(&options).await.map_err(|source| ClientError::Context {
-                context: context.clone(),
-                source: Box::new(source),
-            })?
-        }
-    };
+    let mut config = chosen(settings).await?;
+    if let Some((user, groups)) = &settings.act_as {
+        config.auth_info.impersonate = Some(user.clone());
+        config.auth_info.impersonate_groups = (!groups.is_empty()).then(|| groups.clone());
+    }
     config.default_retry = false;
     // Without it the time that a pooled connection lay idle would count against the next answer.
     config.reset_reader_on_write = true;
@@ -115,6 +121,22 @@ async fn configuration(settings: &ClientSettings) -> Result<Config, ClientError>
         config.headers.push((name, value));
     }
     Ok(config)
+}
+
+/// The configuration that was asked for, as it is written.
+async fn chosen(settings: &ClientSettings) -> Result<Config, ClientError> {
+    let options = KubeConfigOptions { context: settings.context.clone(), ..KubeConfigOptions::default() };
+    match (&settings.kubeconfig, &settings.context) {
+        (None, None) => Ok(Config::infer().await.map_err(Box::new)?),
+        (None, Some(context)) => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|source| ClientError::Context { context: context.clone(), source: Box::new(source) }),
+        (Some(path), _) => {
+            let failed = |source| ClientError::Kubeconfig { path: path.clone(), source: Box::new(source) };
+            let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)
+        }
+    }
 }
 
 /// An error and what caused it, in one line. kube's and hyper's own texts leave the cause out, or print whole structures.

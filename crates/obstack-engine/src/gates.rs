@@ -1,9 +1,6 @@
 //! What may hold a change before its first write: room in the quotas, then the approval of a person.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use obstack_api::ObservabilityStack;
 use obstack_core::{
@@ -41,13 +38,8 @@ impl<'a> Gates<'a> {
 
     /// Why a change may not begin, if it may not.
     pub fn hold(&self, plan: &Plan, changes: &Changes) -> Option<Fault> {
-        let mut new_objects = BTreeMap::new();
-        for object in &changes.created {
-            *new_objects.entry(object.kind).or_insert(0) += 1;
-        }
-        let rolling = changes.restarts.iter().cloned().collect();
         let live = self.ctx.view.live(&self.valid.key);
-        let preflight = quota::preflight(&self.valid.quota, &plan.components, &rolling, &new_objects, &live);
+        let preflight = quota::preflight_of(&self.valid.quota, plan, changes, &live);
         let held = preflight.blocked.clone().or_else(|| changes::approval(&self.stack.spec.changes, changes));
         let asked = Asked { preflight, components: plan.components.clone() };
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);

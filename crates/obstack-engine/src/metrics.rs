@@ -206,6 +206,13 @@ pub struct Metrics {
     canaries: Canaries,
 }
 
+impl Default for Metrics {
+    /// Numbers that nobody reads.
+    fn default() -> Self {
+        Self::new(&mut Registry::default())
+    }
+}
+
 impl Metrics {
     /// Registers every family of [`METRICS`].
     pub fn new(registry: &mut Registry) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use obstack_api::{BucketState, ObservabilityStack};
+use obstack_api::{BucketState, ChartSource, ObservabilityStack};
 use obstack_core::{
     facts::{Cluster, Facts},
     names::StackKey,
@@ -11,9 +11,13 @@ use obstack_core::{
 
 use crate::{
     buckets::Access,
-    cluster::{ClusterError, bounded, secrets::SecretData},
+    cluster::{
+        ClusterError, bounded,
+        secrets::{SecretData, Secrets},
+    },
     context::Context,
     probes::{self, Credentials, Look},
+    roster::Roster,
 };
 
 /// The facts, and the bytes of the Secrets that only the probes get to see.
@@ -24,9 +28,24 @@ pub struct Observed {
     secrets: BTreeMap<String, Arc<SecretData>>,
 }
 
+/// What is asked about the world around a stack.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The API server.
+    pub client: &'a kube::Client,
+    /// Secrets that were read before.
+    pub secrets: &'a Secrets,
+    /// Every stack there is, this one too.
+    pub roster: &'a Roster,
+    /// What the API server serves.
+    pub cluster: &'a Cluster,
+    /// Chart source of stacks that name none.
+    pub chart_source: ChartSource,
+}
+
 /// Gathers the facts of a stack.
 pub async fn observe(
-    ctx: &Context,
+    around: Around<'_>,
     key: &StackKey,
     stack: &ObservabilityStack,
 ) -> Result<Observed, ClusterError> {
@@ -38,7 +57,7 @@ pub async fn observe(
     let uid = stack.metadata.uid.as_deref().unwrap_or_default();
     let mut secrets = BTreeMap::new();
     for name in named.into_iter().flatten() {
-        if let Some(found) = ctx.secrets.get(&ctx.client, key, name).await? {
+        if let Some(found) = around.secrets.get(around.client, key, name).await? {
             secrets.insert(name.to_owned(), found);
         }
     }
@@ -46,17 +65,30 @@ pub async fn observe(
     let held = stack.status.as_ref().map(|status| status.buckets.as_slice()).unwrap_or_default();
     let holds =
         |name: &str| held.iter().any(|bucket| bucket.name == name && bucket.state == BucketState::Ready);
-    let mut claimed_buckets = ctx.roster.claimed_before(key);
+    let mut claimed_buckets = around.roster.claimed_before(key);
     claimed_buckets.retain(|claim, _| !holds(&claim.bucket));
     Ok(Observed {
         facts: Facts {
-            cluster: ctx.cluster.clone(),
-            default_chart_source: ctx.settings.chart_source,
+            cluster: around.cluster.clone(),
+            default_chart_source: around.chart_source,
             secrets: secrets.iter().map(|(name, data)| (name.clone(), data.facts(uid))).collect(),
             claimed_buckets,
         },
         secrets,
     })
+}
+
+impl Context {
+    /// What is asked about the world around stacks.
+    pub fn around(&self) -> Around<'_> {
+        Around {
+            client: &self.client,
+            secrets: &self.secrets,
+            roster: &self.roster,
+            cluster: &self.cluster,
+            chart_source: self.settings.chart_source,
+        }
+    }
 }
 
 impl Observed {

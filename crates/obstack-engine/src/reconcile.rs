@@ -45,7 +45,7 @@ pub async fn reconcile(
         let held = publish(ctx, key, stack, &Situation::Suspended { components, aspects }).await?;
         return Ok(held.unwrap_or(INVALID_AGAIN));
     }
-    let observed = observe(ctx, key, stack).await?; // requests only when a Secret changed
+    let observed = observe(ctx.around(), key, stack).await?; // requests only when a Secret changed
     let valid = match validate(stack, &observed.facts) {
         // pure
         Ok(valid) => valid,

@@ -135,6 +135,7 @@ async fn work(
     let settings = ClientSettings {
         context: args.cluster.context.clone(),
         on_answer: Some(Arc::new(move |verb, code| counter.record_api_request(verb, code))),
+        ..ClientSettings::default()
     };
     let client = client::connect(&settings).await?;
     tokio::select! {

@@ -22,7 +22,12 @@ use self::{
     tally::{Line, Obstacle, ObstacleKind},
 };
 use crate::{
-    assemble::PlannedComponent, conclude::Fault, finding::Finding, live::Live, objects::Kind,
+    assemble::{Plan, PlannedComponent},
+    changes::Changes,
+    conclude::Fault,
+    finding::Finding,
+    live::Live,
+    objects::Kind,
     quantity::Amount,
 };
 
@@ -99,6 +104,16 @@ pub fn preflight(
         summary: words::summary(&look, live.quotas.is_some()),
         finding: Some(finding),
     }
+}
+
+/// Holds what a change of what is in place needs against the quotas and limit ranges of the namespace.
+pub fn preflight_of(wish: &QuotaWish, plan: &Plan, changes: &Changes, live: &Live) -> Preflight {
+    let mut new_objects = BTreeMap::new();
+    for object in &changes.created {
+        *new_objects.entry(object.kind).or_insert(0) += 1;
+    }
+    let rolling = changes.restarts.iter().cloned().collect();
+    preflight(wish, &plan.components, &rolling, &new_objects, live)
 }
 
 /// All that was seen.

@@ -6,6 +6,7 @@ pub mod facts;
 pub mod inventory;
 pub mod live;
 pub mod secrets;
+pub mod snapshot;
 pub mod stack;
 pub mod watches;
 
@@ -23,12 +24,12 @@ use crate::{client, lease::WriteGuard};
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The API of an object's kind in its namespace.
-pub(crate) fn api_of(client: &Client, id: &ObjectId) -> Api<DynamicObject> {
+pub fn api_of(client: &Client, id: &ObjectId) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), &id.namespace, &resource_of(id.kind))
 }
 
 /// How a kind is addressed. The kinds are known when the operator is built, so nothing is discovered.
-pub(crate) fn resource_of(kind: Kind) -> ApiResource {
+pub fn resource_of(kind: Kind) -> ApiResource {
     ApiResource {
         group: kind.group().to_owned(),
         version: kind.version().to_owned(),
@@ -99,7 +100,7 @@ impl ClusterError {
 }
 
 /// Bounds a request and names it in its error.
-pub(crate) async fn bounded<T>(
+pub async fn bounded<T>(
     what: impl FnOnce() -> String,
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, ClusterError> {

@@ -319,15 +319,7 @@ impl Watches {
     async fn words(self, which: &'static str, scope: Option<String>) {
         let api: Api<CoreEvent> = self.api(scope.as_deref());
         let said = |event: &CoreEvent| {
-            let regarding = &event.involved_object;
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (reason, message) = (text(&event.reason), text(&event.message));
-            if !TELLING.contains(&reason.as_str()) || is_old(event) {
-                return;
-            }
-            let (namespace, kind) = (text(&regarding.namespace), text(&regarding.kind));
-            let (name, uid) = (text(&regarding.name), text(&regarding.uid));
-            for key in self.view.hear(&namespace, &kind, &name, &uid, (&reason, &message)) {
+            for key in heard(&self.view, event) {
                 self.trigger(Some(key));
             }
         };
@@ -386,6 +378,19 @@ impl Watches {
     }
 }
 
+/// Takes in what an event says, if it tells why something is not there or not ready. Gives the stacks to look at.
+pub(super) fn heard(view: &LiveView, event: &CoreEvent) -> Vec<StackKey> {
+    let regarding = &event.involved_object;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (reason, message) = (text(&event.reason), text(&event.message));
+    if !TELLING.contains(&reason.as_str()) || is_old(event) {
+        return Vec::new();
+    }
+    let (namespace, kind) = (text(&regarding.namespace), text(&regarding.kind));
+    let (name, uid) = (text(&regarding.name), text(&regarding.uid));
+    view.hear(&namespace, &kind, &name, &uid, (&reason, &message))
+}
+
 /// Whether an event was said too long ago to tell why something is not ready now. A list, after a start, has those of
 /// the last hour.
 fn is_old(event: &CoreEvent) -> bool {
@@ -415,7 +420,7 @@ fn refuses_streams(error: &watcher::Error) -> bool {
     matches!(source, kube::Error::Api(status) if matches!(status.code, 400 | 422))
 }
 
-fn id_of(kind: Kind, metadata: &ObjectMeta) -> ObjectId {
+pub(super) fn id_of(kind: Kind, metadata: &ObjectMeta) -> ObjectId {
     ObjectId {
         kind,
         namespace: metadata.namespace.clone().unwrap_or_default(),

@@ -1,0 +1,58 @@
+//! `kubectl obstack`: what a person or a pipeline asks of stacks. It decides with the operator's own code: what it
+//! renders, plans and diagnoses is what the operator would.
+
+mod args;
+mod charts;
+mod cluster;
+mod commands;
+mod error;
+mod exit;
+mod input;
+mod output;
+mod planner;
+mod progress;
+mod session;
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::{args::Cli, exit::Exit, session::Session};
+
+fn main() -> ExitCode {
+    // First of all: two TLS libraries in one process panic at the first connection unless one is chosen.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("obstack: another TLS provider was installed before main");
+        return ExitCode::FAILURE;
+    }
+    let parsed = Cli::command().bin_name(args::called_as()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell when the stream is closed.
+            let _ = error.print();
+            // clap's own code for wrong usage is 2, which says "there are changes" here.
+            return if error.use_stderr() { Exit::Failed.into() } else { Exit::Done.into() };
+        }
+    };
+    let session = Session::new(cli.global);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("obstack: no runtime: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let ended = runtime.block_on(commands::run(&session, cli.command));
+    // What still runs in the background serves nobody any more.
+    runtime.shutdown_background();
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            session.terminal.report(&error);
+            error.exit.into()
+        }
+    }
+}
