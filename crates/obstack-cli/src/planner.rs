@@ -9,22 +9,24 @@ use std::{
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use obstack_api::{ChartSource, ObservabilityStack};
+use obstack_api::{ChartSource, ObservabilityStack, labels};
 use obstack_core::{
     assemble::Plan,
     design::{Blueprint, design},
     facts::{self, Facts, SecretFacts},
+    inventory::Inventory,
     names::StackKey,
     valid::ValidStack,
     validate::validate,
 };
 use obstack_engine::{
-    cluster::{ClusterError, secrets::Secrets},
+    cluster::{ClusterError, api_of, bounded, secrets::Secrets},
     metrics::Metrics,
     observe::{Around, observe},
     plans::Plans,
     roster::Roster,
 };
+use serde_json::Value;
 
 use crate::{
     charts::{ChartFlags, Charts},
@@ -284,4 +286,28 @@ impl World {
             }
         }
     }
+}
+
+/// A stack whose Secrets could not be read, with the keys that its pods have now: they did not change, as far as anybody
+/// knows, so nothing restarts for their sake.
+pub async fn with_live_keys(
+    cluster: &Cluster,
+    world: &World,
+    inventory: &Inventory,
+    mut valid: ValidStack,
+) -> Result<ValidStack, Error> {
+    if world.secrets_read {
+        return Ok(valid);
+    }
+    let at = format!("/spec/template/metadata/annotations/{}", labels::CREDENTIALS_HASH.replace('/', "~1"));
+    for component in &inventory.components {
+        let (id, api) = (&component.workload, api_of(&cluster.client, &component.workload));
+        let found = bounded(|| format!("get {id}"), api.get_opt(&id.name)).await?;
+        let hash = found.and_then(|found| found.data.pointer(&at).and_then(Value::as_str).map(str::to_owned));
+        if let Some(hash) = hash {
+            valid.storage.credentials_hash = hash;
+            break;
+        }
+    }
+    Ok(valid)
 }

@@ -96,6 +96,12 @@ impl Amount {
         Self(hundredfold / share + i128::from(hundredfold % share != 0))
     }
 
+    /// Which share of `whole` it is, in whole percent; 0 of nothing.
+    pub fn percent_of(self, whole: Self) -> u32 {
+        let share = self.0.saturating_mul(100).checked_div(whole.0).unwrap_or(0);
+        u32::try_from(share).unwrap_or(0)
+    }
+
     /// Whether it is more than `times` times `other`, with `times` in thousandths.
     pub fn exceeds_ratio(self, other: Self, times: Self) -> bool {
         self.0.saturating_mul(1_000) > other.0.saturating_mul(times.0)
@@ -144,6 +150,16 @@ impl Amount {
                 digits.trim_end_matches('0').to_owned()
             }
         }
+    }
+
+    /// The same for people: bytes that are no whole number of mebibytes are rounded, and say so: `~24.4Gi`.
+    pub fn about(self, resource: &str) -> String {
+        let exact = self.of_resource(resource);
+        if ResourceKind::of(resource) == ResourceKind::Count || exact.ends_with(|c: char| !c.is_ascii_digit()) {
+            return exact;
+        }
+        let tenths = self.0.saturating_mul(10).saturating_add(500 << 30) / (1_000 << 30);
+        format!("~{}.{}Gi", tenths / 10, tenths % 10)
     }
 
     fn in_units(self, units: &[(&str, i128)]) -> String {
@@ -324,6 +340,10 @@ mod tests {
         check("2Mi", "requests.hugepages-2Mi", "2Mi");
         check("3", "count/deployments.apps", "3");
         check("1.25", "a ratio", "1.25");
+        let about = |text: &str, resource: &str| Amount::parse(text).unwrap().about(resource);
+        assert_eq!(about("26226144052", "requests.memory"), "~24.4Gi");
+        assert_eq!(about("1Gi", "requests.memory"), "1Gi");
+        assert_eq!((about("3", "pods"), about("1500m", "cpu")), ("3".to_owned(), "1500m".to_owned()));
         assert_eq!(ResourceKind::of("requests.example.com/memory-card"), ResourceKind::Count);
     }
 

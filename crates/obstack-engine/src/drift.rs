@@ -100,6 +100,15 @@ pub async fn deed(client: &Client, object: &PlannedObject, drift: &Drift) -> Dee
     }
 }
 
+/// Which of our fields of a live object, with its `managedFields`, others have now.
+pub fn taken_of(object: &PlannedObject, live: &Value) -> Taken {
+    let metadata: ObjectMeta = live
+        .get("metadata")
+        .and_then(|metadata| serde_json::from_value(metadata.clone()).ok())
+        .unwrap_or_default();
+    taken_fields(&object.body, &metadata)
+}
+
 fn taken_fields(body: &Value, metadata: &ObjectMeta) -> Taken {
     let entries = metadata.managed_fields.as_deref().unwrap_or_default();
     let fields = |entry: &ManagedFieldsEntry| {

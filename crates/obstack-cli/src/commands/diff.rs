@@ -1,13 +1,87 @@
-//! `diff`.
+//! `diff`: where live objects differ from the wanted ones, and who changed them.
 
-use crate::{error::Error, exit::Exit, session::Session};
+mod report;
 
-/// Flags.
+use std::collections::BTreeSet;
+
+use obstack_engine::cluster::inventory;
+
+use self::report::{Differences, Difference};
+use crate::{
+    charts::ChartFlags,
+    compare,
+    error::Error,
+    exit::Exit,
+    input::{self, Files},
+    output,
+    planner::{self, Planner, World},
+    progress,
+    session::Session,
+};
+
+/// Flags of `diff`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "With a name, live objects are held against what the stored stack wants: what differs is drift. With -f they are \
+held against what the manifest would make of them.
 
-/// Not there yet.
-#[expect(clippy::unused_async, reason = "not there yet")]
-pub async fn run(_session: &Session, _args: &Args) -> Result<Exit, Error> {
-    Err(Error::new("this command is not there yet"))
+Examples:
+  obstack diff dts-prod
+  obstack diff -f prod.yaml
+
+Exit codes: 0 nothing differs, 2 something does, 1 failed.")]
+#[group(id = "subject", required = true, multiple = false, args = ["name", "files"])]
+pub struct Args {
+    /// The stack: NAME or NAMESPACE/NAME
+    name: Option<String>,
+    /// Manifests: files, folders, or - for stdin; may be repeated
+    #[arg(short = 'f', long = "filename", num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
+    files: Vec<std::path::PathBuf>,
+    #[command(flatten)]
+    charts: ChartFlags,
+}
+
+/// Prints what differs.
+pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
+    let progress = progress::show("asking the API server");
+    let cluster = session.cluster().await?;
+    let files = Files { files: args.files.clone() };
+    let stacks = match &args.name {
+        Some(name) => {
+            let key = session.key(&cluster, name);
+            vec![(cluster.stack(&key).await?, format!("ObservabilityStack {key}"))]
+        }
+        None => {
+            let stacks = input::stacks(session, &files, cluster.client.default_namespace())?;
+            stacks.into_iter().map(|file| (file.stack.clone(), file.place())).collect()
+        }
+    };
+    let planner = Planner::open(&args.charts).await?;
+    let mut differences = Differences::default();
+    for (mut stack, place) in stacks {
+        let key = crate::cluster::key_of(&stack);
+        progress.now(format!("asking the API server about {key}"));
+        let stored = cluster.find(&key).await?;
+        let source = args.charts.chart_source.map(Into::into);
+        let world = World::seen(&cluster, &mut stack, stored.as_ref(), source).await?;
+        let before = inventory::load(&cluster.client, &key).await?.inventory;
+        let valid = planner::valid(&stack, &world, &place)?;
+        let valid = planner::with_live_keys(&cluster, &world, &before, valid).await?;
+        let planned = planner.plan(valid).await?;
+        let gone = before.obsolete(&planned.plan);
+        let compared = compare::objects(&cluster, &planned.plan.objects, &gone).await?;
+        let changing: BTreeSet<_> = before.outdated(&planned.plan).into_iter().cloned().collect();
+        differences.assumed.extend(world.assumed);
+        let told = compared.into_iter().filter_map(|(id, object)| Difference::of(&key, &id, object, changing.contains(&id)));
+        differences.objects.extend(told);
+    }
+    drop(progress);
+    let text = match output::for_programs(session.format(), "Diff", &differences)? {
+        Some(text) => text,
+        None => report::text(&differences, &session.terminal),
+    };
+    session.terminal.print(&text)?;
+    for assumed in &differences.assumed {
+        session.terminal.note(&format!("assumed: {assumed}"));
+    }
+    Ok(if differences.objects.is_empty() { Exit::Done } else { Exit::Changes })
 }

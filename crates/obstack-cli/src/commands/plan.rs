@@ -1,13 +1,107 @@
-//! `plan`.
+//! `plan`: what applying a manifest would change, restart, need and risk.
 
-use crate::{error::Error, exit::Exit, session::Session};
+mod print;
+mod report;
 
-/// Flags.
+use std::collections::BTreeMap;
+
+use obstack_core::{
+    changes::{self, releases},
+    quota::{self, Preflight},
+};
+use obstack_engine::cluster::inventory;
+use serde::Serialize;
+
+use self::report::{Report, Seen};
+use crate::{
+    charts::ChartFlags,
+    cluster::Cluster,
+    compare,
+    error::Error,
+    exit::Exit,
+    input::{Files, StackFile},
+    output::{self, Format},
+    planner::{self, AssumeFlags, Planner, World},
+    progress,
+    session::Session,
+};
+
+/// Flags of `plan`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "The plan is made against the cluster of the kubeconfig. Without one, or with --offline, it is made from nothing: \
+every object is new then, and quotas are not looked at.
 
-/// Not there yet.
-#[expect(clippy::unused_async, reason = "not there yet")]
-pub async fn run(_session: &Session, _args: &Args) -> Result<Exit, Error> {
-    Err(Error::new("this command is not there yet"))
+Examples:
+  obstack plan -f prod.yaml
+  obstack plan -f prod.yaml --offline -o json
+  obstack plan -f environments/ -o wide
+
+Exit codes: 0 nothing would change, 2 there are changes, 1 failed.")]
+pub struct Args {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    charts: ChartFlags,
+    #[command(flatten)]
+    assume: AssumeFlags,
+}
+
+/// What programs get.
+#[derive(Debug, Serialize)]
+struct Plans {
+    stacks: Vec<Report>,
+}
+
+/// Plans stacks and says what that comes to.
+pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
+    let progress = progress::show("planning");
+    let (cluster, files) = planner::stacks(session, &args.files, &args.assume).await?;
+    let planner = Planner::open(&args.charts).await?;
+    let mut plans = Plans { stacks: Vec::new() };
+    for mut file in files {
+        progress.now(format!("planning {}", file.key));
+        plans.stacks.push(plan(&planner, cluster.as_ref(), &mut file, args).await?);
+    }
+    drop(progress);
+    let format = session.format();
+    let text = match output::for_programs(format, "Plan", &plans)? {
+        Some(text) => text,
+        None => {
+            let texts = plans.stacks.iter().map(|report| print::text(report, &session.terminal, format == Format::Wide));
+            texts.collect::<Vec<_>>().join("\n")
+        }
+    };
+    session.terminal.print(&text)?;
+    let changes = plans.stacks.iter().any(Report::has_changes);
+    Ok(if changes { Exit::Changes } else { Exit::Done })
+}
+
+async fn plan(
+    planner: &Planner,
+    cluster: Option<&Cluster>,
+    file: &mut StackFile,
+    args: &Args,
+) -> Result<Report, Error> {
+    let world = World::of(cluster, file, &args.assume, &args.charts).await?;
+    let valid = planner::valid(&file.stack, &world, &file.place())?;
+    let (before, valid) = match cluster {
+        None => (inventory::Stored::default().inventory, valid),
+        Some(cluster) => {
+            let before = inventory::load(&cluster.client, &file.key).await?.inventory;
+            let valid = planner::with_live_keys(cluster, &world, &before, valid).await?;
+            (before, valid)
+        }
+    };
+    let planned = planner.plan(valid).await?;
+    let changes = changes::changes(&before, &planned.plan, &releases(&planned.blueprint.design));
+    let mut seen = Seen { compared: BTreeMap::new(), preflight: Preflight::default(), missing: Vec::new() };
+    if let Some(cluster) = cluster {
+        let changed = planned.plan.objects.iter().filter(|object| changes.changed.contains(&object.id));
+        seen.compared = compare::objects(cluster, changed, &changes.deleted).await?;
+        let look = cluster.look(&file.key).await?;
+        let live = look.view.live(&file.key);
+        seen.preflight = quota::preflight_of(&planned.valid.quota, &planned.plan, &changes, &live);
+        seen.missing = look.missing.iter().map(ToString::to_string).collect();
+    }
+    Ok(report::of(cluster.is_some(), &file.stack, &world, &before, &planned, &changes, seen))
 }

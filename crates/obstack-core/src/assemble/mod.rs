@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::pods::CA_FILE;
-pub use self::sums::sums_of;
+pub use self::sums::{sums_of, sums_of_pods};
 use crate::{
     backends::role::Class,
     design::Design,

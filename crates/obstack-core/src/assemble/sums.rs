@@ -13,7 +13,11 @@ pub fn sums_of(object: &Value) -> Sums {
     if object.pointer("/spec/template/spec").is_none() {
         return Sums::default();
     }
-    let (need, replicas) = (PodNeed::of(object), replicas(object));
+    sums_of_pods(&PodNeed::of(object), replicas(object))
+}
+
+/// Requests of so many pods.
+pub fn sums_of_pods(need: &PodNeed, replicas: u32) -> Sums {
     let requests = need.requests();
     let request = |resource: &str| requests.get(resource).copied().unwrap_or_default();
     let storage: Amount = need.claims.iter().filter(|claim| !claim.ephemeral).map(|claim| claim.size).sum();

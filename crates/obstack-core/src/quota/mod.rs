@@ -28,7 +28,7 @@ use crate::{
     finding::Finding,
     live::Live,
     objects::Kind,
-    quantity::Amount,
+    quantity::{Amount, ResourceKind},
 };
 
 /// `spec.quota`, read.
@@ -69,6 +69,45 @@ pub struct Preflight {
     pub status: Option<QuotaStatus>,
     /// In a few words, such as `cpu 2720m > 1370m`; empty when nobody is to look.
     pub summary: String,
+    /// Every resource of every quota: CPU, memory and storage first; the quotas by name.
+    pub lines: Vec<QuotaLine>,
+}
+
+/// What is asked of one resource of one quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotaLine {
+    /// Name of the quota.
+    pub quota: String,
+    /// The resource, as the quota names it.
+    pub resource: String,
+    /// What it allows.
+    pub hard: Amount,
+    /// What is used of it; `None` before it was counted for the first time.
+    pub used: Option<Amount>,
+    /// What is needed for what does not run yet.
+    pub needs: Amount,
+    /// What the whole stack needs.
+    pub whole: Amount,
+}
+
+impl QuotaWish {
+    /// What is reserved of a resource, as quotas name it.
+    pub fn reserved_of(&self, resource: &str) -> Amount {
+        let reserved = self.reserved.unwrap_or_default();
+        tally::Third::of(resource).map_or(Amount::ZERO, |third| third.in_room(reserved))
+    }
+
+    /// The amount to ask for where so much is needed in all, what is reserved included: with headroom, rounded up;
+    /// never less than is allowed now.
+    pub fn to_ask_for(&self, resource: &str, needed: Amount, hard: Amount) -> Amount {
+        let step = match ResourceKind::of(resource) {
+            ResourceKind::Cpu => self.round_up_to.cpu,
+            ResourceKind::Memory => self.round_up_to.memory,
+            ResourceKind::Storage => self.round_up_to.storage,
+            ResourceKind::Count => Amount::count(1),
+        };
+        needed.with_headroom(self.headroom_percent).round_up_to(step).max(hard)
+    }
 }
 
 /// Holds what does not run yet against the quotas and limit ranges of the namespace.
@@ -102,6 +141,7 @@ pub fn preflight(
         blocked: blocked.then(|| Fault { reason: Reason::QuotaExceeded, message: finding.message.clone() }),
         status: Some(report::status(&look)),
         summary: words::summary(&look, live.quotas.is_some()),
+        lines: look.lines.iter().map(Line::told).collect(),
         finding: Some(finding),
     }
 }

@@ -3,7 +3,7 @@
 use obstack_api::{CpuLimits, MemoryLimits};
 
 use super::{
-    QuotaWish, Room,
+    QuotaLine, QuotaWish, Room,
     charge::{Charge, Charges, What},
     usage::{self, MUST_BE_STATED, Stated},
 };
@@ -11,7 +11,7 @@ use crate::{
     limit_range::SetByRange,
     live::QuotaFacts,
     need::{ContainerNeed, PodNeed},
-    quantity::{Amount, ResourceKind},
+    quantity::Amount,
 };
 
 /// One resource of one quota.
@@ -61,19 +61,21 @@ impl Line<'_> {
 
     /// The amount to ask for: used, needed and reserved together, with headroom, rounded up; never less than now.
     pub(super) fn suggestion(&self, wish: &QuotaWish) -> Amount {
-        let (reserved, step) = (wish.reserved.unwrap_or_default(), wish.round_up_to);
-        let reserved = match Third::of(self.resource) {
-            Some(third) => third.in_room(reserved),
-            None => Amount::ZERO,
-        };
-        let step = match ResourceKind::of(self.resource) {
-            ResourceKind::Cpu => step.cpu,
-            ResourceKind::Memory => step.memory,
-            ResourceKind::Storage => step.storage,
-            ResourceKind::Count => Amount::count(1),
-        };
         let used = self.used.unwrap_or_default();
-        (used + self.needs + reserved).with_headroom(wish.headroom_percent).round_up_to(step).max(self.hard)
+        let needed = used + self.needs + wish.reserved_of(self.resource);
+        wish.to_ask_for(self.resource, needed, self.hard)
+    }
+
+    /// As it is told to who writes tables.
+    pub(super) fn told(&self) -> QuotaLine {
+        QuotaLine {
+            quota: self.quota.to_owned(),
+            resource: self.resource.to_owned(),
+            hard: self.hard,
+            used: self.used,
+            needs: self.needs,
+            whole: self.whole,
+        }
     }
 }
 

@@ -43,12 +43,13 @@ pub async fn apply(
     })
 }
 
-/// Asks the API server what it would say to an apply, of a body that nobody applies.
-pub async fn rehearse(client: &Client, id: &ObjectId, body: &Value) -> Result<(), ClusterError> {
+/// Asks the API server what would come of an apply, of a body that nobody applies.
+pub async fn rehearse(client: &Client, id: &ObjectId, body: &Value) -> Result<Value, ClusterError> {
     let params = PatchParams::apply(labels::FIELD_MANAGER).force();
     let params = PatchParams { dry_run: true, ..params };
     let api = api_of(client, id);
-    bounded(|| format!("rehearse {id}"), api.patch(&id.name, &params, &Patch::Apply(body))).await.map(|_| ())
+    let answer = bounded(|| format!("rehearse {id}"), api.patch(&id.name, &params, &Patch::Apply(body))).await?;
+    Ok(serde_json::to_value(answer).unwrap_or_default())
 }
 
 /// Whether the label of a live object names the stack.
