@@ -72,6 +72,7 @@ impl Difference {
             _ if changing => "Changes",
             _ => "Drift",
         };
+        let grows = refused.as_ref().is_some_and(|said| compare::is_growth(id, said));
         // Fields that the spec newly asks for are nobody's yet.
         let taken = if because == "Drift" || taken.manager.is_some() { taken } else { Default::default() };
         Some(Self {
@@ -80,8 +81,8 @@ impl Difference {
             manager: taken.manager,
             taken: taken.fields,
             fields: if live.is_some() && wanted.is_some() { found } else { Vec::new() },
-            refused: refused.filter(|said| !compare::is_growth(id, said)),
-            guessed,
+            guessed: guessed && !grows,
+            refused: refused.filter(|_| !grows),
             live,
             wanted,
             id: id.clone(),

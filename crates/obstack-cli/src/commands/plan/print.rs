@@ -46,13 +46,11 @@ pub fn text(report: &Report, terminal: &Terminal, wide: bool) -> String {
     if let Some(held) = &report.held {
         say(&mut text, Tone::Warn, "would wait:", held);
     }
-    if let Some(fragile) = &report.fragile {
-        say(&mut text, Tone::Warn, "survives no loss:", fragile);
-    }
-    for advisory in &report.advisories {
-        let tone = if advisory.severity == Severity::Warning { Tone::Warn } else { Tone::Dim };
-        let words = format!("{}: {}. Fix: {}", advisory.code, advisory.message, advisory.fix);
-        say(&mut text, tone, "advice:", &words);
+    if report.has_changes() || wide {
+        advice(report, &mut |tone, mark, words| say(&mut text, tone, mark, words));
+    } else if !report.advisories.is_empty() || report.fragile.is_some() {
+        let number = report.advisories.len() + usize::from(report.fragile.is_some());
+        say(&mut text, Tone::Dim, "advice:", &format!("{number} as before; -o wide shows it"));
     }
     for unknown in &report.unknown {
         say(&mut text, Tone::Dim, "unknown:", unknown);
@@ -72,6 +70,18 @@ pub fn text(report: &Report, terminal: &Terminal, wide: bool) -> String {
         }
     }
     text
+}
+
+/// What the design does not survive, and what will hurt one day.
+fn advice(report: &Report, say: &mut dyn FnMut(Tone, &str, &str)) {
+    if let Some(fragile) = &report.fragile {
+        say(Tone::Warn, "survives no loss:", fragile);
+    }
+    for advisory in &report.advisories {
+        let tone = if advisory.severity == Severity::Warning { Tone::Warn } else { Tone::Dim };
+        let words = format!("{}: {}. Fix: {}", advisory.code, advisory.message, advisory.fix);
+        say(tone, "advice:", &words);
+    }
 }
 
 fn headline(report: &Report) -> String {

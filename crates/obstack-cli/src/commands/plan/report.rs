@@ -300,8 +300,9 @@ fn object(id: &ObjectId, action: Action, compared: Option<&Compared>) -> ObjectC
         return change;
     };
     change.fields = fields::changes(live, wanted);
-    change.guessed = *guessed;
     // The operator grows claims in a way of its own.
-    change.refused = refused.clone().filter(|said| !compare::is_growth(id, said));
+    let grows = refused.as_ref().is_some_and(|said| compare::is_growth(id, said));
+    change.guessed = *guessed && !grows;
+    change.refused = refused.clone().filter(|_| !grows);
     change
 }
