@@ -64,7 +64,8 @@ impl Cluster {
         let what = || format!("list ObservabilityStacks{}", place());
         let mut stacks = bounded(what, api.list(&ListParams::default())).await?.items;
         stacks.sort_by(|a, b| {
-            let key = |stack: &ObservabilityStack| (stack.metadata.namespace.clone(), stack.metadata.name.clone());
+            let key =
+                |stack: &ObservabilityStack| (stack.metadata.namespace.clone(), stack.metadata.name.clone());
             key(a).cmp(&key(b))
         });
         Ok(stacks)
@@ -73,7 +74,7 @@ impl Cluster {
     /// What is seen around the stacks of a namespace at this moment, with the operator's own eyes, and what may not be
     /// seen.
     pub async fn look(&self, key: &StackKey) -> Result<Snapshot, ClusterError> {
-        snapshot::take(&self.client, key).await
+        Box::pin(snapshot::take(&self.client, key)).await
     }
 }
 

@@ -24,6 +24,7 @@ const BOOKKEEPING: &[&str] =
 
 /// An object without what the API server keeps of it for itself.
 pub fn essence(object: &Value) -> Value {
+    let is_secret = object.get("kind").is_some_and(|kind| kind == "Secret");
     let mut object = object.clone();
     if let Some(object) = object.as_object_mut() {
         object.remove("status");
@@ -32,9 +33,11 @@ pub fn essence(object: &Value) -> Value {
         }
     }
     // Bytes of a Secret are nobody's to see.
-    if object["kind"] == "Secret" {
+    if is_secret {
         for part in ["data", "stringData"] {
-            for value in object.get_mut(part).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            for value in
+                object.get_mut(part).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
+            {
                 let text = value.as_str().unwrap_or_default();
                 *value = format!("<{}>", obstack_core::hash::short(text, 8)).into();
             }
@@ -53,7 +56,8 @@ pub fn changes(old: &Value, new: &Value) -> Vec<FieldChange> {
 fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<FieldChange>) {
     match (old, new) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            let mut keys: Vec<&String> = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).collect();
+            let mut keys: Vec<&String> =
+                old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).collect();
             keys.sort();
             for key in keys {
                 compare(&below(path, key), old.get(key), new.get(key), found);
@@ -127,7 +131,9 @@ pub fn overlaid(live: &Value, body: &Value) -> Value {
             Value::Object(merged)
         }
         (Value::Array(live), Value::Array(body)) => {
-            let known = |entry: &Value| live.iter().find(|old| name_of(old).is_some() && name_of(old) == name_of(entry));
+            let known = |entry: &Value| {
+                live.iter().find(|old| name_of(old).is_some() && name_of(old) == name_of(entry))
+            };
             let by_place = |place: usize| live.get(place).filter(|old| name_of(old).is_none());
             let laid = |(place, entry): (usize, &Value)| match known(entry).or_else(|| by_place(place)) {
                 Some(old) => overlaid(old, entry),

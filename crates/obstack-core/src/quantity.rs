@@ -155,7 +155,8 @@ impl Amount {
     /// The same for people: bytes that are no whole number of mebibytes are rounded, and say so: `~24.4Gi`.
     pub fn about(self, resource: &str) -> String {
         let exact = self.of_resource(resource);
-        if ResourceKind::of(resource) == ResourceKind::Count || exact.ends_with(|c: char| !c.is_ascii_digit()) {
+        if ResourceKind::of(resource) == ResourceKind::Count || exact.ends_with(|c: char| !c.is_ascii_digit())
+        {
             return exact;
         }
         let tenths = self.0.saturating_mul(10).saturating_add(500 << 30) / (1_000 << 30);

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check, in order, to the end, with one line that says what ran and what did not.
 
+mod command;
 mod deny;
 mod end_to_end;
 mod real;
@@ -37,6 +38,7 @@ pub fn run(options: &Test) -> Result<bool, Error> {
     // The tests of the default members hold the generated files too.
     steps.run("unit and property tests, generated files", cargo(&["test", "--quiet", "--no-fail-fast"]))?;
     lint_charts(&mut steps)?;
+    command::run(&mut steps)?;
     alloy_grammar(&mut steps)?;
     if options.fast {
         steps.not_run(DASHBOARDS, "--fast");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use obstack_engine::cluster::inventory;
 
-use self::report::{Differences, Difference};
+use self::report::{Difference, Differences};
 use crate::{
     charts::ChartFlags,
     compare,
@@ -21,14 +21,16 @@ use crate::{
 
 /// Flags of `diff`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "With a name, live objects are held against what the stored stack wants: what differs is drift. With -f they are \
+#[command(
+    after_help = "With a name, live objects are held against what the stored stack wants: what differs is drift. With -f they are \
 held against what the manifest would make of them.
 
 Examples:
   obstack diff dts-prod
   obstack diff -f prod.yaml
 
-Exit codes: 0 nothing differs, 2 something does, 1 failed.")]
+Exit codes: 0 nothing differs, 2 something does, 1 failed."
+)]
 #[group(id = "subject", required = true, multiple = false, args = ["name", "files"])]
 pub struct Args {
     /// The stack: NAME or NAMESPACE/NAME
@@ -45,17 +47,14 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("asking the API server");
     let cluster = session.cluster().await?;
     let files = Files { files: args.files.clone() };
-    let stacks = match &args.name {
-        Some(name) => {
-            let key = session.key(&cluster, name);
-            vec![(cluster.stack(&key).await?, format!("ObservabilityStack {key}"))]
-        }
-        None => {
-            let stacks = input::stacks(session, &files, cluster.client.default_namespace())?;
-            stacks.into_iter().map(|file| (file.stack.clone(), file.place())).collect()
-        }
+    let stacks = if let Some(name) = &args.name {
+        let key = session.key(&cluster, name);
+        vec![(cluster.stack(&key).await?, format!("ObservabilityStack {key}"))]
+    } else {
+        let stacks = input::stacks(session, &files, cluster.client.default_namespace())?;
+        stacks.into_iter().map(|file| (file.stack.clone(), file.place())).collect()
     };
-    let planner = Planner::open(&args.charts).await?;
+    let maker = Planner::open(&args.charts).await?;
     let mut differences = Differences::default();
     for (mut stack, place) in stacks {
         let key = crate::cluster::key_of(&stack);
@@ -66,12 +65,14 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         let before = inventory::load(&cluster.client, &key).await?.inventory;
         let valid = planner::valid(&stack, &world, &place)?;
         let valid = planner::with_live_keys(&cluster, &world, &before, valid).await?;
-        let planned = planner.plan(valid).await?;
+        let planned = maker.plan(valid).await?;
         let gone = before.obsolete(&planned.plan);
         let compared = compare::objects(&cluster, &planned.plan.objects, &gone).await?;
         let changing: BTreeSet<_> = before.outdated(&planned.plan).into_iter().cloned().collect();
         differences.assumed.extend(world.assumed);
-        let told = compared.into_iter().filter_map(|(id, object)| Difference::of(&key, &id, object, changing.contains(&id)));
+        let told = compared
+            .into_iter()
+            .filter_map(|(id, object)| Difference::of(&key, &id, object, changing.contains(&id)));
         differences.objects.extend(told);
     }
     drop(progress);

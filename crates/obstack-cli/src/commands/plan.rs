@@ -28,7 +28,8 @@ use crate::{
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The plan is made against the cluster of the kubeconfig. Without one, or with --offline, it is made from nothing: \
+#[command(
+    after_help = "The plan is made against the cluster of the kubeconfig. Without one, or with --offline, it is made from nothing: \
 every object is new then, and quotas are not looked at.
 
 Examples:
@@ -36,7 +37,8 @@ Examples:
   obstack plan -f prod.yaml --offline -o json
   obstack plan -f environments/ -o wide
 
-Exit codes: 0 nothing would change, 2 there are changes, 1 failed.")]
+Exit codes: 0 nothing would change, 2 there are changes, 1 failed."
+)]
 pub struct Args {
     #[command(flatten)]
     files: Files,
@@ -56,28 +58,27 @@ struct Plans {
 pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("planning");
     let (cluster, files) = planner::stacks(session, &args.files, &args.assume).await?;
-    let planner = Planner::open(&args.charts).await?;
+    let maker = Planner::open(&args.charts).await?;
     let mut plans = Plans { stacks: Vec::new() };
     for mut file in files {
         progress.now(format!("planning {}", file.key));
-        plans.stacks.push(plan(&planner, cluster.as_ref(), &mut file, args).await?);
+        plans.stacks.push(plan(&maker, cluster.as_ref(), &mut file, args).await?);
     }
     drop(progress);
     let format = session.format();
-    let text = match output::for_programs(format, "Plan", &plans)? {
-        Some(text) => text,
-        None => {
-            let texts = plans.stacks.iter().map(|report| print::text(report, &session.terminal, format == Format::Wide));
-            texts.collect::<Vec<_>>().join("\n")
-        }
+    let people = || {
+        let wide = format == Format::Wide;
+        let texts = plans.stacks.iter().map(|report| print::text(report, &session.terminal, wide));
+        texts.collect::<Vec<_>>().join("\n")
     };
+    let text = output::for_programs(format, "Plan", &plans)?.unwrap_or_else(people);
     session.terminal.print(&text)?;
     let changes = plans.stacks.iter().any(Report::has_changes);
     Ok(if changes { Exit::Changes } else { Exit::Done })
 }
 
 async fn plan(
-    planner: &Planner,
+    maker: &Planner,
     cluster: Option<&Cluster>,
     file: &mut StackFile,
     args: &Args,
@@ -92,12 +93,12 @@ async fn plan(
             (before, valid)
         }
     };
-    let planned = planner.plan(valid).await?;
+    let planned = maker.plan(valid).await?;
     let changes = changes::changes(&before, &planned.plan, &releases(&planned.blueprint.design));
     let mut seen = Seen { compared: BTreeMap::new(), preflight: Preflight::default(), missing: Vec::new() };
     if let Some(cluster) = cluster {
-        let changed = planned.plan.objects.iter().filter(|object| changes.changed.contains(&object.id));
-        seen.compared = compare::objects(cluster, changed, &changes.deleted).await?;
+        let altered = planned.plan.objects.iter().filter(|object| changes.changed.contains(&object.id));
+        seen.compared = compare::objects(cluster, altered, &changes.deleted).await?;
         let look = cluster.look(&file.key).await?;
         let live = look.view.live(&file.key);
         seen.preflight = quota::preflight_of(&planned.valid.quota, &planned.plan, &changes, &live);

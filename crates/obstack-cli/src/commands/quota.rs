@@ -13,6 +13,7 @@ use obstack_core::{
     quota,
 };
 use obstack_engine::cluster::{facts, inventory};
+use serde_json::Value;
 
 use self::report::{Capacity, Part};
 use crate::{
@@ -60,11 +61,11 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("reckoning");
     let (cluster, files) = planner::stacks(session, &args.files, &args.assume).await?;
     let given = if args.quotas.is_empty() { None } else { Some(given(&args.quotas)?) };
-    let planner = Planner::open(&args.charts).await?;
+    let maker = Planner::open(&args.charts).await?;
     let mut capacity = Capacity::default();
     for mut file in files {
         progress.now(format!("reckoning {}", file.key));
-        let part = part(&planner, cluster.as_ref(), given.as_ref(), &capacity, &mut file, args).await?;
+        let part = part(&maker, cluster.as_ref(), given.as_ref(), &capacity, &mut file, args).await?;
         capacity.add(part);
     }
     drop(progress);
@@ -78,7 +79,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
 }
 
 async fn part(
-    planner: &Planner,
+    maker: &Planner,
     cluster: Option<&Cluster>,
     given: Option<&Quotas>,
     before: &Capacity,
@@ -86,7 +87,7 @@ async fn part(
     args: &Args,
 ) -> Result<Part, Error> {
     let world = World::of(cluster, file, &args.assume, &args.charts).await?;
-    let planned = planner.plan(planner::valid(&file.stack, &world, &file.place())?).await?;
+    let planned = maker.plan(planner::valid(&file.stack, &world, &file.place())?).await?;
     let (inventory, mut live, missing) = match cluster {
         Some(cluster) if given.is_none() => {
             let inventory = inventory::load(&cluster.client, &file.key).await?.inventory;
@@ -116,15 +117,15 @@ fn given(files: &[PathBuf]) -> Result<Quotas, Error> {
     let mut quotas = Quotas::new();
     for document in input::documents(files)? {
         let place = format!("{}:{}", document.file, document.line);
-        if document.value["kind"] != "ResourceQuota" {
+        let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if kind != "ResourceQuota" {
             return Err(Error::new("a document is no ResourceQuota")
                 .at(place)
-                .because(format!("its kind is {}", document.value["kind"]))
+                .because(format!("its kind is {kind}"))
                 .fix("give what `kubectl get resourcequota -A -o yaml` prints"));
         }
-        let quota: ResourceQuota = serde_json::from_value(document.value).map_err(|error| {
-            Error::new("a ResourceQuota cannot be read").at(place.clone()).because(error)
-        })?;
+        let quota: ResourceQuota = serde_json::from_value(document.value)
+            .map_err(|error| Error::new("a ResourceQuota cannot be read").at(place.clone()).because(error))?;
         let namespace = quota.metadata.namespace.clone().ok_or_else(|| {
             Error::new("a ResourceQuota has no namespace").at(place).fix("set metadata.namespace")
         })?;

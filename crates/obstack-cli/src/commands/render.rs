@@ -39,11 +39,11 @@ pub struct Args {
 pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let _progress = progress::show("rendering");
     let (cluster, stacks) = planner::stacks(session, &args.files, &args.assume).await?;
-    let planner = Planner::open(&args.charts).await?;
+    let maker = Planner::open(&args.charts).await?;
     let mut objects = Vec::new();
     let mut values = BTreeMap::new();
     for mut file in stacks {
-        let planned = planned(&planner, cluster.as_ref(), &mut file, args).await?;
+        let planned = planned(&maker, cluster.as_ref(), &mut file, args).await?;
         for release in &planned.blueprint.design.releases {
             values.insert(release.name.clone(), release.values.clone());
         }
@@ -55,22 +55,24 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
 }
 
 async fn planned(
-    planner: &Planner,
+    maker: &Planner,
     cluster: Option<&Cluster>,
     file: &mut StackFile,
     args: &Args,
 ) -> Result<Planned, Error> {
     let world = World::of(cluster, file, &args.assume, &args.charts).await?;
-    planner.plan(planner::valid(&file.stack, &world, &file.place())?).await
+    maker.plan(planner::valid(&file.stack, &world, &file.place())?).await
 }
 
 fn print_objects(session: &Session, objects: &[Value]) -> Result<String, Error> {
     match session.global.output.unwrap_or(Format::Yaml) {
         Format::Yaml => {
             let documents: Result<Vec<_>, _> = objects.iter().map(output::yaml).collect();
-            Ok(documents?.into_iter().map(|document| format!("---\n{document}")).collect())
+            Ok(documents?.into_iter().fold(String::new(), |text, document| text + "---\n" + &document))
         }
-        Format::Json => output::json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
+        Format::Json => {
+            output::json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}))
+        }
         Format::Table | Format::Wide => {
             let mut table = Table::new(&["KIND", "NAMESPACE", "NAME"]);
             for object in objects {

@@ -48,7 +48,8 @@ pub async fn rehearse(client: &Client, id: &ObjectId, body: &Value) -> Result<Va
     let params = PatchParams::apply(labels::FIELD_MANAGER).force();
     let params = PatchParams { dry_run: true, ..params };
     let api = api_of(client, id);
-    let answer = bounded(|| format!("rehearse {id}"), api.patch(&id.name, &params, &Patch::Apply(body))).await?;
+    let answer =
+        bounded(|| format!("rehearse {id}"), api.patch(&id.name, &params, &Patch::Apply(body))).await?;
     Ok(serde_json::to_value(answer).unwrap_or_default())
 }
 

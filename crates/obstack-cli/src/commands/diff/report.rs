@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use obstack_core::{names::StackKey, objects::ObjectId};
+use obstack_core::{drift::Taken, names::StackKey, objects::ObjectId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ impl Difference {
         };
         let grows = refused.as_ref().is_some_and(|said| compare::is_growth(id, said));
         // Fields that the spec newly asks for are nobody's yet.
-        let taken = if because == "Drift" || taken.manager.is_some() { taken } else { Default::default() };
+        let taken = if because == "Drift" || taken.manager.is_some() { taken } else { Taken::default() };
         Some(Self {
             stack: key.to_string(),
             because,
@@ -100,7 +100,14 @@ pub fn text(differences: &Differences, terminal: &Terminal) -> String {
             "Changes" => "the spec asks for a change",
             _ => "it is not as the operator left it",
         };
-        line(&mut text, &format!("{}  {}", terminal.paint(Tone::Strong, &object.id.to_string()), terminal.paint(Tone::Dim, why)));
+        line(
+            &mut text,
+            &format!(
+                "{}  {}",
+                terminal.paint(Tone::Strong, &object.id.to_string()),
+                terminal.paint(Tone::Dim, why)
+            ),
+        );
         if let Some(manager) = &object.manager {
             let fields = object.taken.join(", ");
             line(&mut text, &format!("  {} {manager}: {fields}", terminal.paint(Tone::Warn, "taken by")));
@@ -117,7 +124,8 @@ pub fn text(differences: &Differences, terminal: &Terminal) -> String {
 }
 
 fn unified(text: &mut String, object: &Difference, terminal: &Terminal) {
-    let yaml = |value: &Option<Value>| value.as_ref().and_then(|value| output::yaml(value).ok()).unwrap_or_default();
+    let yaml =
+        |value: &Option<Value>| value.as_ref().and_then(|value| output::yaml(value).ok()).unwrap_or_default();
     let (live, wanted) = (yaml(&object.live), yaml(&object.wanted));
     let diff = similar::TextDiff::from_lines(&live, &wanted);
     let unified = diff.unified_diff().context_radius(CONTEXT).header("live", "wanted").to_string();

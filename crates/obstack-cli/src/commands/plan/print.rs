@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use obstack_api::{ConditionStatus, Severity};
+use obstack_api::{ConditionStatus, QuotaAmounts, Severity};
 use serde_json::Value;
 
 use super::report::{Action, Amounts, Fit, ObjectChange, Part, Report};
@@ -16,6 +16,9 @@ use crate::{
 const FIELDS: usize = 8;
 /// Characters of one value that are shown unless more are asked for.
 const LONGEST: usize = 60;
+
+/// One of the three amounts.
+type Pick = fn(&QuotaAmounts) -> &Option<String>;
 
 /// A plan as text.
 pub fn text(report: &Report, terminal: &Terminal, wide: bool) -> String {
@@ -108,12 +111,14 @@ fn component(text: &mut String, part: &Part, terminal: &Terminal, wide: bool) {
         (old, new) => format!(" x{old} -> x{new}"),
     };
     let (mark, tone) = sign(part.action);
-    let restarts = if part.restarts { terminal.paint(Tone::Warn, ", its pods are replaced") } else { String::new() };
+    let restarts =
+        if part.restarts { terminal.paint(Tone::Warn, ", its pods are replaced") } else { String::new() };
     let name = terminal.paint(tone, &format!("{mark} {}{pods}", part.name));
     line(text, &format!("  {name}{restarts}"));
-    let (shown, counted): (Vec<_>, Vec<_>) = part.objects.iter().partition(|object| {
-        wide || object.action == Action::Change || object.refused.is_some()
-    });
+    let (shown, counted): (Vec<_>, Vec<_>) = part
+        .objects
+        .iter()
+        .partition(|object| wide || object.action == Action::Change || object.refused.is_some());
     let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for object in counted {
         *kinds.entry((sign(object.action).0, object.id.kind.as_str())).or_default() += 1;
@@ -157,7 +162,10 @@ fn changed(text: &mut String, object: &ObjectChange, terminal: &Terminal, wide: 
         line(text, &format!("          {}", terminal.paint(Tone::Dim, "its fields are there already")));
     }
     if let Some(refused) = &object.refused {
-        line(text, &format!("          {}", terminal.paint(Tone::Bad, &format!("would be refused: {refused}"))));
+        line(
+            text,
+            &format!("          {}", terminal.paint(Tone::Bad, &format!("would be refused: {refused}"))),
+        );
     } else if object.guessed {
         let words = "no right to ask the API server: fields that would be removed are not shown";
         line(text, &format!("          {}", terminal.paint(Tone::Dim, words)));
@@ -175,7 +183,9 @@ fn field_lines(field: &FieldChange, terminal: &Terminal, wide: bool) -> Vec<Stri
             similar::ChangeTag::Insert => Some((Tone::Good, "+", change.value().trim_end().to_owned())),
             similar::ChangeTag::Delete => Some((Tone::Bad, "-", change.value().trim_end().to_owned())),
         });
-        let lines: Vec<_> = lines.map(|(tone, mark, words)| format!("  {}", terminal.paint(tone, &format!("{mark} {words}")))).collect();
+        let lines: Vec<_> = lines
+            .map(|(tone, mark, words)| format!("  {}", terminal.paint(tone, &format!("{mark} {words}"))))
+            .collect();
         let most = if wide { usize::MAX } else { 2 * FIELDS };
         let more = lines.len().saturating_sub(most);
         let mut shown = vec![format!("{}:", field.path)];
@@ -215,7 +225,9 @@ fn requests(text: &mut String, report: &Report, terminal: &Terminal) {
     let mut table = Table::new(&["REQUESTS", "PODS", "CPU", "MEMORY", "STORAGE"]);
     let mut row = |name: &str, amounts: &Amounts| {
         let Amounts { pods, cpu, memory, storage } = amounts;
-        table.row([name.into(), pods.to_string().into(), cpu.into(), memory.into(), storage.into()] as [Cell; 5]);
+        table
+            .row([name.into(), pods.to_string().into(), cpu.into(), memory.into(), storage.into()]
+                as [Cell; 5]);
     };
     if before.pods > 0 && before != after {
         row("before", before);
@@ -245,10 +257,9 @@ fn quota(text: &mut String, fit: &Fit, terminal: &Terminal) {
         return;
     }
     let mut table = Table::new(&["", "NEEDED", "USED", "ALLOWED", "MISSING", "ASK FOR"]);
-    let of = |amounts: &Option<obstack_api::QuotaAmounts>, pick: fn(&obstack_api::QuotaAmounts) -> &Option<String>| {
+    let of = |amounts: &Option<QuotaAmounts>, pick: Pick| {
         amounts.as_ref().and_then(|amounts| pick(amounts).clone()).unwrap_or_else(|| "-".to_owned())
     };
-    type Pick = fn(&obstack_api::QuotaAmounts) -> &Option<String>;
     let rows: [(&str, Pick); 3] = [
         ("cpu", |amounts| &amounts.cpu),
         ("memory", |amounts| &amounts.memory),

@@ -143,7 +143,12 @@ pub struct Amounts {
 
 impl From<Sums> for Amounts {
     fn from(sums: Sums) -> Self {
-        Self { pods: sums.pods, cpu: sums.cpu.cpu(), memory: sums.memory.memory(), storage: sums.storage.storage() }
+        Self {
+            pods: sums.pods,
+            cpu: sums.cpu.cpu(),
+            memory: sums.memory.memory(),
+            storage: sums.storage.storage(),
+        }
     }
 }
 
@@ -212,7 +217,10 @@ pub fn of(
         components: parts(before, planned, changes, &compared),
         restarts: changes.restarts.clone(),
         disruptive: changes.disruptive.clone(),
-        requests: Requests { before: sums(&before.components).into(), after: sums(&planned.plan.components).into() },
+        requests: Requests {
+            before: sums(&before.components).into(),
+            after: sums(&planned.plan.components).into(),
+        },
         quota: fit.filter(|_| with_cluster),
         held: held.map(|fault| format!("{}: {}", fault.reason, fault.message)),
         fragile: fragile.then(|| format!("{}: {}", tolerance.reason, tolerance.message)),
@@ -249,8 +257,11 @@ fn parts(
         objects: Vec::new(),
     };
     parts.push(shared);
-    let lists =
-        [(&changes.created, Action::Create), (&changes.changed, Action::Change), (&changes.deleted, Action::Delete)];
+    let lists = [
+        (&changes.created, Action::Create),
+        (&changes.changed, Action::Change),
+        (&changes.deleted, Action::Delete),
+    ];
     for (id, action) in lists.iter().flat_map(|(list, action)| list.iter().map(move |id| (id, *action))) {
         let owner = owner(id, &all).unwrap_or("shared");
         if let Some(part) = parts.iter_mut().find(|part| part.name == owner) {
@@ -267,7 +278,8 @@ fn parts(
 }
 
 fn part(name: &str, old: &[PlannedComponent], new: &[PlannedComponent], changes: &Changes) -> Part {
-    let find = |list: &[PlannedComponent]| list.iter().find(|component| component.name == name).map(of_component);
+    let find =
+        |list: &[PlannedComponent]| list.iter().find(|component| component.name == name).map(of_component);
     let (before, after) = (find(old), find(new));
     Part {
         name: name.to_owned(),
@@ -277,7 +289,10 @@ fn part(name: &str, old: &[PlannedComponent], new: &[PlannedComponent], changes:
             _ => Action::Keep,
         },
         restarts: changes.restarts.iter().any(|restarted| restarted == name),
-        requests: Requests { before: before.unwrap_or_default().into(), after: after.unwrap_or_default().into() },
+        requests: Requests {
+            before: before.unwrap_or_default().into(),
+            after: after.unwrap_or_default().into(),
+        },
         objects: Vec::new(),
     }
 }
@@ -287,7 +302,8 @@ fn owner<'a>(id: &ObjectId, components: &[&'a PlannedComponent]) -> Option<&'a s
     let begins = |component: &&&PlannedComponent| {
         let workload = &component.workload;
         let rest = id.name.strip_prefix(&workload.name);
-        workload.namespace == id.namespace && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        workload.namespace == id.namespace
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
     let longest = components.iter().filter(begins).max_by_key(|component| component.workload.name.len());
     longest.map(|component| component.name.as_str())

@@ -15,7 +15,10 @@ pub fn text(capacity: &Capacity, terminal: &Terminal, wide: bool) -> String {
     let mut text = String::new();
     for part in &capacity.stacks {
         let title = format!("{} ({})", part.stack, part.environment);
-        put(&mut text, &format!("{}  {}", terminal.paint(Tone::Strong, &title), terminal.paint(Tone::Dim, &part.runs)));
+        put(
+            &mut text,
+            &format!("{}  {}", terminal.paint(Tone::Strong, &title), terminal.paint(Tone::Dim, &part.runs)),
+        );
         let mut table = Table::new(&["COMPONENT", "PODS", "CPU", "MEMORY", "STORAGE"]);
         for row in &part.components {
             table.row(cells(&row.name, &row.amounts, &storage(row), Tone::Plain));
@@ -34,11 +37,23 @@ pub fn text(capacity: &Capacity, terminal: &Terminal, wide: bool) -> String {
         text.push_str(&table.text(terminal, 0));
         text.push('\n');
     }
-    let lines: Vec<_> = capacity.quotas.iter().filter(|line| wide || line.is_of_three() || line.missing.is_some()).collect();
+    let lines: Vec<_> =
+        capacity.quotas.iter().filter(|line| wide || line.is_of_three() || line.missing.is_some()).collect();
     if lines.is_empty() {
         put(&mut text, "no quota was looked at: ask a cluster, or give --quotas FILE");
     } else {
-        let head = ["NAMESPACE", "QUOTA", "RESOURCE", "ALLOWED", "USED", "FREE", "NEEDED", "RESERVED", "MISSING", "ASK FOR"];
+        let head = [
+            "NAMESPACE",
+            "QUOTA",
+            "RESOURCE",
+            "ALLOWED",
+            "USED",
+            "FREE",
+            "NEEDED",
+            "RESERVED",
+            "MISSING",
+            "ASK FOR",
+        ];
         let mut table = Table::new(&head);
         for line in lines {
             table.row(quota_cells(line));
@@ -59,7 +74,9 @@ fn verdict(text: &mut String, part: &Part, terminal: &Terminal) {
         Some(False) => (Tone::Bad, "does not fit:"),
         Some(Unknown) => (Tone::Warn, "unknown:"),
     };
-    for (number, words) in wrap(&part.message, terminal.width.saturating_sub(word.len() + 4)).iter().enumerate() {
+    for (number, words) in
+        wrap(&part.message, terminal.width.saturating_sub(word.len() + 4)).iter().enumerate()
+    {
         let lead = if number == 0 { terminal.paint(tone, word) } else { " ".repeat(word.len()) };
         put(text, &format!("  {lead} {words}"));
     }
@@ -103,14 +120,23 @@ pub fn markdown(capacity: &Capacity) -> String {
     let mut text = String::from("## What is free\n\n");
     available(&mut text, capacity);
     put(&mut text, "\n## What is needed\n");
-    put(&mut text, "| Environment | Pods | CPU requests | Memory requests | Volumes |\n|---|---|---|---|---|");
+    put(
+        &mut text,
+        "| Environment | Pods | CPU requests | Memory requests | Volumes |\n|---|---|---|---|---|",
+    );
     for part in &capacity.stacks {
         let Amounts { pods, cpu, memory, storage } = &part.total;
-        put(&mut text, &format!("| {} ({}) | {pods} | {cpu} | {memory} | {storage} |", part.environment, part.runs));
+        put(
+            &mut text,
+            &format!("| {} ({}) | {pods} | {cpu} | {memory} | {storage} |", part.environment, part.runs),
+        );
     }
     for part in &capacity.stacks {
         put(&mut text, &format!("\n### {}\n", part.stack));
-        put(&mut text, "| Component | Replicas | CPU requests | Memory requests | Volumes |\n|---|---|---|---|---|");
+        put(
+            &mut text,
+            "| Component | Replicas | CPU requests | Memory requests | Volumes |\n|---|---|---|---|---|",
+        );
         for row in &part.components {
             let Amounts { pods, cpu, memory, .. } = &row.amounts;
             put(&mut text, &format!("| {} | {pods} | {cpu} | {memory} | {} |", row.name, storage(row)));
@@ -142,14 +168,18 @@ fn available(text: &mut String, capacity: &Capacity) {
             let mut lines = capacity.quotas.iter().filter(of);
             lines.find(named).map_or(NONE, |line| line.free.as_str()).to_owned()
         };
-        put(text, &format!("| {} | {} | {} | {} | {} |", at.0, at.1, free("cpu"), free("memory"), free("storage")));
+        put(
+            text,
+            &format!("| {} | {} | {} | {} | {} |", at.0, at.1, free("cpu"), free("memory"), free("storage")),
+        );
     }
 }
 
 /// The request for more, for each namespace that something is missing in.
 fn request(text: &mut String, capacity: &Capacity) {
     let short: Vec<_> = capacity.quotas.iter().filter(|line| line.missing.is_some()).collect();
-    let mut places: Vec<(&str, &str)> = short.iter().map(|line| (line.namespace.as_str(), line.quota.as_str())).collect();
+    let mut places: Vec<(&str, &str)> =
+        short.iter().map(|line| (line.namespace.as_str(), line.quota.as_str())).collect();
     places.dedup();
     if places.is_empty() {
         if !capacity.quotas.is_empty() {
@@ -165,13 +195,20 @@ fn request(text: &mut String, capacity: &Capacity) {
              |---|---|---|---|---|---|---|---|",
         );
         let of = |line: &&Line| line.namespace == namespace && line.quota == quota;
-        let asked: Vec<_> = capacity.quotas.iter().filter(of).filter(|line| line.is_of_three() || line.missing.is_some()).collect();
+        let asked: Vec<_> = capacity
+            .quotas
+            .iter()
+            .filter(of)
+            .filter(|line| line.is_of_three() || line.missing.is_some())
+            .collect();
         for line in &asked {
             let Line { resource, hard, needed, reserved, required, ask_for, headroom_percent, .. } = line;
             let used = line.used.as_deref().unwrap_or(NONE);
             put(
                 text,
-                &format!("| {resource} | {hard} | {used} | {needed} | {reserved} | {required} | **{ask_for}** | {headroom_percent}% |"),
+                &format!(
+                    "| {resource} | {hard} | {used} | {needed} | {reserved} | {required} | **{ask_for}** | {headroom_percent}% |"
+                ),
             );
         }
         let raised: Vec<_> = asked

@@ -130,7 +130,8 @@ impl Capacity {
     pub fn add(&mut self, part: Part) {
         for line in &part.lines {
             let same = |known: &&mut Line| {
-                (&known.namespace, &known.quota, &known.resource) == (&line.namespace, &line.quota, &line.resource)
+                (&known.namespace, &known.quota, &known.resource)
+                    == (&line.namespace, &line.quota, &line.resource)
             };
             match self.quotas.iter_mut().find(same) {
                 // What was taken before stands in the line that is there.
@@ -154,9 +155,10 @@ impl Capacity {
 
     /// Takes from a quota what the stacks before need of it.
     pub fn take_room(&self, namespace: &str, quota: &mut QuotaFacts) {
-        for line in self.quotas.iter().filter(|line| line.namespace == namespace && line.quota == quota.name) {
+        for line in self.quotas.iter().filter(|line| line.namespace == namespace && line.quota == quota.name)
+        {
             if let Some(used) = quota.used.get_mut(&line.resource) {
-                *used = *used + line.raw.needs;
+                *used += line.raw.needs;
             }
         }
     }
@@ -170,7 +172,8 @@ impl Capacity {
 impl Line {
     /// Whether it is one of the three that people ask for.
     pub fn is_of_three(&self) -> bool {
-        ["cpu", "memory", "requests.cpu", "requests.memory", "requests.storage"].contains(&self.resource.as_str())
+        ["cpu", "memory", "requests.cpu", "requests.memory", "requests.storage"]
+            .contains(&self.resource.as_str())
     }
 
     fn write(&mut self) {
@@ -194,7 +197,12 @@ impl Line {
 
 impl From<Sums> for Amounts {
     fn from(sums: Sums) -> Self {
-        Self { pods: sums.pods, cpu: sums.cpu.cpu(), memory: sums.memory.bytes(), storage: sums.storage.storage() }
+        Self {
+            pods: sums.pods,
+            cpu: sums.cpu.cpu(),
+            memory: sums.memory.bytes(),
+            storage: sums.storage.storage(),
+        }
     }
 }
 
@@ -272,7 +280,8 @@ fn row(component: &PlannedComponent, sums: Sums) -> Row {
         "metrics" => "Mimir ",
         _ => "",
     };
-    let claim: Amount = component.need.claims.iter().filter(|claim| !claim.ephemeral).map(|claim| claim.size).sum();
+    let claim: Amount =
+        component.need.claims.iter().filter(|claim| !claim.ephemeral).map(|claim| claim.size).sum();
     Row {
         name: format!("{backend}{}", dashed(role)),
         amounts: sums.into(),
