@@ -16,6 +16,7 @@ mod links;
 mod markdown;
 mod output;
 mod runbook;
+mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ fn own() -> Result<Vec<(PathBuf, String)>, Error> {
         let path = runbook::path(*reason);
         files.push((path.clone(), output::fill(&path, &runbook::page(*reason)?)?));
     }
+    files.extend(terminal::pictures()?);
     for folder in ["how-to", "explanation"] {
         for path in pages_of(&workspace::root().join("docs").join(folder))? {
             let text = fs::read_to_string(&path).at("read", &path)?;

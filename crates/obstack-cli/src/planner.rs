@@ -134,13 +134,14 @@ impl World {
         }
         let source = source.or_else(|| stored.and_then(taken_source)).unwrap_or(ChartSource::Upstream);
         let roster = Roster::default();
-        match cluster.stacks(None).await {
-            Ok(stacks) => stacks.iter().for_each(|other| roster.enter(&key_of(other), other)),
-            Err(_) => {
-                let near = cluster.stacks(Some(&key.namespace)).await?;
-                near.iter().for_each(|other| roster.enter(&key_of(other), other));
-                assumed.push("no stack of another namespace claims the same buckets".to_owned());
-            }
+        let others = if let Ok(all) = cluster.stacks(None).await {
+            all
+        } else {
+            assumed.push("no stack of another namespace claims the same buckets".to_owned());
+            cluster.stacks(Some(&key.namespace)).await?
+        };
+        for other in &others {
+            roster.enter(&key_of(other), other);
         }
         roster.enter(&key, stack);
         let secrets = Secrets::default();
@@ -183,8 +184,8 @@ fn taken_source(stored: &ObservabilityStack) -> Option<ChartSource> {
         ("tempo", spec.traces.as_ref().map(|traces| traces.chart.as_ref())),
         ("mimir", spec.metrics.as_ref().map(|metrics| metrics.chart.as_ref())),
     ];
-    let silent = |chart: &Option<&obstack_api::Chart>| chart.and_then(|chart| chart.source).is_none();
-    let (stem, _) = charts.into_iter().find(|(_, chart)| chart.as_ref().is_some_and(silent))?;
+    let silent = |chart: Option<&obstack_api::Chart>| chart.and_then(|chart| chart.source).is_none();
+    let (stem, _) = charts.into_iter().find(|(_, chart)| chart.is_some_and(silent))?;
     let rendered = stored.status.as_ref()?.charts.iter().find(|chart| chart.name.starts_with(stem))?;
     Some(rendered.source)
 }
