@@ -48,6 +48,42 @@ fn a_small_stack_and_every_sample_are_valid() {
 }
 
 #[test]
+fn release_names() {
+    let (traces, metrics) = ("spec.traces.releaseName", "spec.metrics.releaseName");
+    let longest = "a".repeat(32);
+    common::valid(&common::small_with(&format!("spec: {{traces: {{releaseName: {longest}}}}}")));
+    check_all(&[
+        ("spec: {traces: {releaseName: Prod}}", Reason::InvalidSpec, traces, &["`Prod`", "a-z, 0-9 and -"]),
+        ("spec: {metrics: {releaseName: 1mimir}}", Reason::InvalidSpec, metrics, &["with a letter"]),
+        ("spec: {metrics: {releaseName: mimir-}}", Reason::InvalidSpec, metrics, &["`mimir-`"]),
+        (
+            "spec: {traces: {releaseName: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}",
+            Reason::InvalidSpec,
+            traces,
+            &["aaa-tempo-...", "at most 38"],
+        ),
+        (
+            "spec: {traces: {releaseName: o11y}, metrics: {releaseName: o11y}}",
+            Reason::InvalidSpec,
+            metrics,
+            &["is o11y", "spec.traces", "another name"],
+        ),
+        (
+            "spec: {traces: {releaseName: dts-dev-mimir}}",
+            Reason::InvalidSpec,
+            metrics,
+            &["is dts-dev-mimir", "spec.traces"],
+        ),
+        (
+            "spec: {traces: {releaseName: prod, values: {nameOverride: x}}}",
+            Reason::OverrideOwnedByApi,
+            "spec.traces.values.nameOverride",
+            &["names of objects"],
+        ),
+    ]);
+}
+
+#[test]
 fn metrics_generator() {
     let replicas = "spec.traces.components.metricsGenerator.replicas";
     check_all(&[
