@@ -15,9 +15,9 @@ use crate::{BucketOverride, Component, schema};
 pub struct Traces {
     /// One process (chart `tempo`) or one workload a component (chart `tempo-distributed`). Immutable.
     pub mode: TracesMode,
-    /// Name of the Helm release that the chart is rendered as; `<stack>-tempo` when silent. With a name given, objects and
-    /// selectors are those of `helm install` with this name, so that a release that exists is taken over and not
-    /// made anew: a name without `tempo` in it gets `-tempo` appended in names of objects. Two stacks of a namespace
+    /// Name of the Helm release that the chart is rendered as; `<stack>-tempo` when silent. With a name given, objects,
+    /// selectors and what else never changes are those of `helm install` with this name, so that a release that exists
+    /// is taken over and not made anew: a name without `tempo` in it gets `-tempo` appended in names of objects. Two stacks of a namespace
     /// must not have the same. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 38), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
@@ -99,9 +99,9 @@ pub struct TracesBuckets {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
-    /// Name of the Helm release that the chart is rendered as; `<stack>-mimir` when silent. With a name given, objects and
-    /// selectors are those of `helm install` with this name, so that a release that exists is taken over and not
-    /// made anew: a name without `mimir` in it gets `-mimir` appended in names of objects. Two stacks of a namespace
+    /// Name of the Helm release that the chart is rendered as; `<stack>-mimir` when silent. With a name given, objects,
+    /// selectors and what else never changes are those of `helm install` with this name, so that a release that exists
+    /// is taken over and not made anew: a name without `mimir` in it gets `-mimir` appended in names of objects. Two stacks of a namespace
     /// must not have the same. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 38), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]

@@ -90,6 +90,8 @@ pub struct Release {
     pub name: String,
     /// What the names of its objects begin with.
     pub objects: String,
+    /// The spec gives its name: it may be older than the stack, so what never changes stays as the chart has it.
+    pub given: bool,
     /// The chart.
     pub chart: ChartRef,
     /// Helm values.
@@ -223,6 +225,7 @@ fn alloy_release(stack: &ValidStack, alloy: &ValidAlloy, managed: &ManagedAlloy,
         patches: Vec::new(),
         workloads: vec![workload(collectors::AREA, &name, &managed.component)],
         objects: name.clone(),
+        given: false,
         name,
     }
 }
@@ -271,6 +274,7 @@ fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
         workloads: backend.components.iter().map(workload).collect(),
         name: name.release.clone(),
         objects: name.objects.clone(),
+        given: name.given,
     }
 }
 
