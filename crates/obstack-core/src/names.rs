@@ -108,15 +108,11 @@ pub struct ReleaseName {
 impl ReleaseName {
     /// The name that the spec gives, or the one that comes from the stack's.
     pub fn decide(key: &StackKey, backend: Backend, given: Option<&str>) -> Self {
-        match given {
-            Some(release) => {
-                Self { release: release.to_owned(), objects: fullname(release, backend), given: true }
-            }
-            None => {
-                let release = key.release(backend);
-                Self { objects: release.clone(), release, given: false }
-            }
+        if let Some(release) = given {
+            return Self { release: release.to_owned(), objects: fullname(release, backend), given: true };
         }
+        let release = key.release(backend);
+        Self { objects: release.clone(), release, given: false }
     }
 }
 
