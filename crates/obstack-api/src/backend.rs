@@ -18,7 +18,8 @@ pub struct Traces {
     /// Name of the Helm release that the chart is rendered as; `<stack>-tempo` when silent. With a name given, objects,
     /// selectors and what else never changes are those of `helm install` with this name, so that a release that exists
     /// is taken over and not made anew: a name without `tempo` in it gets `-tempo` appended in names of objects. Two stacks of a namespace
-    /// must not have the same. Immutable.
+    /// must not have the same; in mode Monolithic only one may have a name at all, as the chart then calls its
+    /// ConfigMap `tempo`. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 38), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub release_name: Option<String>,
