@@ -382,6 +382,30 @@ fn a_bucket_of_another_stack() {
 }
 
 #[test]
+fn a_name_of_another_stack() {
+    let owner = StackKey { namespace: "ca7f8f-dev".into(), name: "older".into() };
+    let check_name = |overlay: &str, claim: &str, field: &str, words: &[&str]| {
+        let stack = common::small_with(overlay);
+        let mut facts = common::facts(&stack);
+        facts.claimed_names.insert(claim.into(), owner.clone());
+        check(&stack, &facts, Reason::InvalidSpec, field, words);
+    };
+    let (traces, metrics) = ("spec.traces.releaseName", "spec.metrics.releaseName");
+    let words = ["ca7f8f-dev/older", "another name"];
+    check_name("spec: {metrics: {releaseName: prod}}", "prod-mimir", metrics, &words);
+    check_name("", "dts-dev-tempo", traces, &words);
+    let config = ["ConfigMap tempo", "ca7f8f-dev/older", "another namespace"];
+    check_name("spec: {traces: {releaseName: prod}}", "ConfigMap tempo", traces, &config);
+    // The other mode has a ConfigMap of its own.
+    let stack = common::small_with("spec: {traces: {mode: Distributed, releaseName: prod}}");
+    let mut facts = common::facts(&stack);
+    facts.claimed_names.insert("ConfigMap tempo".into(), owner);
+    assert!(faults(&stack, &facts).is_empty());
+    let key = StackKey { namespace: "ca7f8f-dev".into(), name: "dts-dev".into() };
+    assert_eq!(obstack_core::validate::names(&key, &stack.spec), ["prod-tempo", "dts-dev-mimir"]);
+}
+
+#[test]
 fn secrets() {
     let stack = common::small_with("");
     let field = "spec.objectStorage.credentials.secretRef";

@@ -54,6 +54,7 @@ pub async fn observe(
             default_chart_source: ctx.settings.chart_source,
             secrets: secrets.iter().map(|(name, data)| (name.clone(), data.facts(uid))).collect(),
             claimed_buckets,
+            claimed_names: ctx.roster.names_before(key),
         },
         secrets,
     })

@@ -389,5 +389,6 @@ fn facts(made: &ObservabilityStack, wish: &Wish) -> Facts {
         default_chart_source: ChartSource::Upstream,
         secrets,
         claimed_buckets: BTreeMap::new(),
+        claimed_names: BTreeMap::new(),
     }
 }

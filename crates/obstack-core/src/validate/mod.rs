@@ -10,11 +10,12 @@ mod chart;
 mod collectors;
 mod component;
 mod grafana;
+mod names;
 mod overrides;
 mod quota;
 mod storage;
 
-pub use self::buckets::claims;
+pub use self::{buckets::claims, names::names};
 
 use obstack_api::{ObservabilityStack, Platform, PodDisruptionBudgets, Reason};
 
@@ -65,6 +66,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         Platform::OpenShift => true,
     };
     same_release(&backends, &mut faults);
+    names::unclaimed(&backends, &facts.claimed_names, &mut faults);
     let remote_write = endpoints::remote_write(&key, &backends);
     for backend in &backends {
         let Some(user) = &backend.values else { continue };
