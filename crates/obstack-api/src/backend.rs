@@ -15,6 +15,14 @@ use crate::{BucketOverride, Component, schema};
 pub struct Traces {
     /// One process (chart `tempo`) or one workload a component (chart `tempo-distributed`). Immutable.
     pub mode: TracesMode,
+    /// Name of the Helm release that the chart is rendered as; `<stack>-tempo` when silent. With a name given, objects,
+    /// selectors and what else never changes are those of `helm install` with this name, so that a release that exists
+    /// is taken over and not made anew: a name without `tempo` in it gets `-tempo` appended in names of objects. Two stacks of a namespace
+    /// must not have the same; in mode Monolithic only one may have a name at all, as the chart then calls its
+    /// ConfigMap `tempo`. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 38), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub release_name: Option<String>,
     /// How many ingesters hold each trace before it is flushed. 2 for Distributed when silent: Tempo reads and
     /// writes with one of two gone. Not above `components.ingester.replicas`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +100,13 @@ pub struct TracesBuckets {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
+    /// Name of the Helm release that the chart is rendered as; `<stack>-mimir` when silent. With a name given, objects,
+    /// selectors and what else never changes are those of `helm install` with this name, so that a release that exists
+    /// is taken over and not made anew: a name without `mimir` in it gets `-mimir` appended in names of objects. Two stacks of a namespace
+    /// must not have the same. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 38), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub release_name: Option<String>,
     /// How many ingesters hold each series. 3 when silent and three ingesters run, else 1. 2 is followed with an
     /// advisory: Mimir then needs both copies on every write, so one lost ingester stops writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -149,6 +149,31 @@ pub const RULES: &[Rule] = &[
         message: "tempo charts 3.x have no ingester and need Kafka: use tempo 2.2.4 or tempo-distributed 2.26.2",
     },
     Rule {
+        at: &["spec"],
+        rule: "!has(self.traces) || !has(self.metrics) || !has(self.traces.releaseName) || !has(self.metrics.releaseName) || self.traces.releaseName != self.metrics.releaseName",
+        message: "traces.releaseName and metrics.releaseName must differ: pods are selected by them",
+    },
+    Rule {
+        at: &["spec", "traces"],
+        rule: "has(self.releaseName) == has(oldSelf.releaseName)",
+        message: "releaseName cannot be added or removed later: objects and claims are named after it",
+    },
+    Rule {
+        at: &["spec", "metrics"],
+        rule: "has(self.releaseName) == has(oldSelf.releaseName)",
+        message: "releaseName cannot be added or removed later: objects and claims are named after it",
+    },
+    Rule {
+        at: &["spec", "traces", "releaseName"],
+        rule: "self == oldSelf",
+        message: "releaseName is immutable: objects and claims are named after it",
+    },
+    Rule {
+        at: &["spec", "metrics", "releaseName"],
+        rule: "self == oldSelf",
+        message: "releaseName is immutable: objects and claims are named after it",
+    },
+    Rule {
         at: &["spec", "traces", "mode"],
         rule: "self == oldSelf",
         message: "mode is immutable in v1alpha1: make a second stack and move the writers",

@@ -107,6 +107,7 @@ impl World {
                 default_chart_source: source.unwrap_or(ChartSource::Upstream),
                 secrets,
                 claimed_buckets: BTreeMap::new(),
+                claimed_names: BTreeMap::new(),
             },
             uid: None,
             secrets_read: false,
@@ -165,6 +166,7 @@ impl World {
                     default_chart_source: source,
                     secrets,
                     claimed_buckets: roster.claimed_before(&key),
+                    claimed_names: roster.names_before(&key),
                 };
                 Ok(Self { facts, assumed, uid, secrets_read: false })
             }

@@ -116,6 +116,11 @@ fn makes(stack: &ValidStack, processor: MetricsProcessor) -> bool {
     stack.backends.iter().any(|backend| backend.makes(processor))
 }
 
+/// What the names of a backend's pods begin with.
+fn objects(stack: &ValidStack, backend: Backend) -> &str {
+    stack.backend(backend).map(|backend| backend.name.objects.as_str()).unwrap_or_default()
+}
+
 /// Uid of a stack's dashboard, at most 40 characters (Grafana's bound).
 fn uid(stack: &ValidStack, slug: &str) -> String {
     format!("{slug}-{}", hash::short(&stack.key.to_string(), 8))

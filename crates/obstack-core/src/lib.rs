@@ -5,8 +5,10 @@
 //! design(valid)                 -> Blueprint: buckets, releases (chart and values), objects of our own, advice
 //! assemble(design, rendered)    -> Plan: the objects exactly as they are applied
 //! conclude(previous, situation) -> Verdict: conditions, component table, events
+//! adopt::draft(release, wish)   -> Draft: what a Helm release comes to as part of a stack
 //! ```
 
+pub mod adopt;
 pub mod aspects;
 pub mod assemble;
 pub mod backends;

@@ -16,7 +16,7 @@ const LABEL_MAX: usize = 63;
 
 /// Longest name of a release: the charts append up to 25 characters (`-query-frontend-discovery`), and a
 /// StatefulSet's name plus its revision hash must fit into a label.
-const RELEASE_MAX: usize = 38;
+pub(crate) const RELEASE_MAX: usize = 38;
 
 /// Namespace and name of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl StackKey {
         format!("{}-inventory", self.name)
     }
 
-    /// Name of a backend's Helm release, which is also the prefix of its objects.
+    /// Name of a backend's Helm release when the spec gives none. It is also the prefix of its objects.
     pub fn release(&self, backend: Backend) -> String {
         self.release_of(backend.chart_stem())
     }
@@ -94,6 +94,37 @@ impl fmt::Display for StackKey {
     }
 }
 
+/// What a backend's Helm release and its objects are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseName {
+    /// Name of the release, by which its pods are selected.
+    pub release: String,
+    /// What the names of its objects begin with.
+    pub objects: String,
+    /// The spec gives the name: everything is called as the chart alone would call it.
+    pub given: bool,
+}
+
+impl ReleaseName {
+    /// The name that the spec gives, or the one that comes from the stack's.
+    pub fn decide(key: &StackKey, backend: Backend, given: Option<&str>) -> Self {
+        if let Some(release) = given {
+            return Self { release: release.to_owned(), objects: fullname(release, backend), given: true };
+        }
+        let release = key.release(backend);
+        Self { objects: release.clone(), release, given: false }
+    }
+}
+
+/// What the charts of a backend call the objects of a release, without `nameOverride` and `fullnameOverride`: their
+/// helpers `tempo.fullname` and `mimir.fullname`. Upstream's and the bundled charts do the same.
+pub fn fullname(release: &str, backend: Backend) -> String {
+    let stem = backend.chart_stem();
+    let full = if release.contains(stem) { release.to_owned() } else { format!("{release}-{stem}") };
+    let kept: String = full.chars().take(LABEL_MAX).collect();
+    kept.strip_suffix('-').map(str::to_owned).unwrap_or(kept)
+}
+
 /// The text itself, or its beginning and a hash of all of it when it is longer than `max`.
 fn shorten(text: &str, max: usize) -> String {
     const HASH: usize = 8;
@@ -127,6 +158,28 @@ mod tests {
         let base = "s".repeat(39);
         let (a, b) = (key("ns", &format!("{base}a")), key("ns", &format!("{base}b")));
         assert_ne!(a.release(Backend::Tempo), b.release(Backend::Tempo));
+    }
+
+    #[test]
+    fn objects_of_a_named_release_are_called_as_the_charts_call_them() {
+        let check = |backend, release: &str, objects: &str| assert_eq!(fullname(release, backend), objects);
+        check(Backend::Tempo, "tempo", "tempo");
+        check(Backend::Tempo, "prod", "prod-tempo");
+        check(Backend::Tempo, "my-tempo-prod", "my-tempo-prod");
+        check(Backend::Tempo, "mimir", "mimir-tempo");
+        check(Backend::Mimir, "mimir", "mimir");
+        check(Backend::Mimir, "mimir-distributed", "mimir-distributed");
+        check(Backend::Mimir, "metrics", "metrics-mimir");
+    }
+
+    #[test]
+    fn a_given_name_is_followed_and_a_silent_spec_has_the_stacks() {
+        let key = key("ca7f8f-dev", "dts-dev");
+        let silent = ReleaseName::decide(&key, Backend::Tempo, None);
+        assert_eq!((silent.release.as_str(), silent.objects.as_str()), ("dts-dev-tempo", "dts-dev-tempo"));
+        let given = ReleaseName::decide(&key, Backend::Tempo, Some("prod"));
+        assert_eq!((given.release.as_str(), given.objects.as_str()), ("prod", "prod-tempo"));
+        assert!(given.given && !silent.given);
     }
 
     #[test]

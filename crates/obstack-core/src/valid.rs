@@ -13,7 +13,7 @@ use crate::{
     collectors::ValidAlloy,
     facts::Cluster,
     grafana::Place,
-    names::StackKey,
+    names::{ReleaseName, StackKey},
     quantity::Amount,
     quota::QuotaWish,
 };
@@ -56,6 +56,11 @@ pub struct ValidStack {
 }
 
 impl ValidStack {
+    /// Its backend of a kind.
+    pub fn backend(&self, kind: Backend) -> Option<&ValidBackend> {
+        self.backends.iter().find(|backend| backend.backend == kind)
+    }
+
     /// The charts that render it.
     pub fn charts(&self) -> impl Iterator<Item = &ChartRef> {
         let managed = self.alloy.as_ref().and_then(|alloy| alloy.managed.as_ref());
@@ -116,6 +121,8 @@ pub struct Bucket {
 pub struct ValidBackend {
     /// Which backend.
     pub backend: Backend,
+    /// What its release and its objects are called.
+    pub name: ReleaseName,
     /// Every role runs in one process.
     pub monolithic: bool,
     /// The chart that renders it.

@@ -72,6 +72,32 @@ fn endpoints_are_ports_of_services() {
     each(FULL, |_, plan, blueprint| endpoints_answer(plan, blueprint));
 }
 
+/// Objects and selectors of a stack whose releases have names of their own.
+fn called_as_helm_calls_them(overlay: &str, mode: &str, names: [(&str, &str, &str, &str); 2]) {
+    let overlay = overlay.replace("MODE", mode);
+    each(&overlay, |charts, plan, blueprint| {
+        endpoints_answer(plan, blueprint);
+        for (workload, release, label, config) in names {
+            let found = named(plan, Kind::StatefulSet, workload);
+            let selector = found.body.pointer("/spec/selector/matchLabels").unwrap();
+            assert_eq!(selector["app.kubernetes.io/instance"], release, "{charts:?} {workload}");
+            assert_eq!(selector["app.kubernetes.io/name"], label, "{charts:?} {workload}");
+            named(plan, Kind::ConfigMap, config);
+        }
+    });
+}
+
+#[test]
+fn a_given_release_name_gives_the_objects_and_selectors_of_helm_install() {
+    let overlay = "spec: {traces: {mode: MODE, releaseName: prod}, metrics: {releaseName: mimir}}";
+    let mimir = ("mimir-ingester", "mimir", "mimir", "mimir-config");
+    // The chart `tempo` names its ConfigMap after itself.
+    let single = ("prod-tempo", "prod", "tempo", "tempo");
+    called_as_helm_calls_them(overlay, "Monolithic", [single, mimir]);
+    let ingester = ("prod-tempo-ingester", "prod", "tempo", "prod-tempo-config");
+    called_as_helm_calls_them(overlay, "Distributed", [ingester, mimir]);
+}
+
 #[test]
 fn every_role_that_is_on_runs_and_none_that_is_off() {
     let check = |charts: &Charts, plan: &Plan, blueprint: &Blueprint| {

@@ -48,6 +48,42 @@ fn a_small_stack_and_every_sample_are_valid() {
 }
 
 #[test]
+fn release_names() {
+    let (traces, metrics) = ("spec.traces.releaseName", "spec.metrics.releaseName");
+    let longest = "a".repeat(32);
+    common::valid(&common::small_with(&format!("spec: {{traces: {{releaseName: {longest}}}}}")));
+    check_all(&[
+        ("spec: {traces: {releaseName: Prod}}", Reason::InvalidSpec, traces, &["`Prod`", "a-z, 0-9 and -"]),
+        ("spec: {metrics: {releaseName: 1mimir}}", Reason::InvalidSpec, metrics, &["with a letter"]),
+        ("spec: {metrics: {releaseName: mimir-}}", Reason::InvalidSpec, metrics, &["`mimir-`"]),
+        (
+            "spec: {traces: {releaseName: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}}",
+            Reason::InvalidSpec,
+            traces,
+            &["aaa-tempo-...", "at most 38"],
+        ),
+        (
+            "spec: {traces: {releaseName: o11y}, metrics: {releaseName: o11y}}",
+            Reason::InvalidSpec,
+            metrics,
+            &["is o11y", "spec.traces", "another name"],
+        ),
+        (
+            "spec: {traces: {releaseName: dts-dev-mimir}}",
+            Reason::InvalidSpec,
+            metrics,
+            &["is dts-dev-mimir", "spec.traces"],
+        ),
+        (
+            "spec: {traces: {releaseName: prod, values: {nameOverride: x}}}",
+            Reason::OverrideOwnedByApi,
+            "spec.traces.values.nameOverride",
+            &["names of objects"],
+        ),
+    ]);
+}
+
+#[test]
 fn metrics_generator() {
     let replicas = "spec.traces.components.metricsGenerator.replicas";
     check_all(&[
@@ -343,6 +379,30 @@ fn a_bucket_of_another_stack() {
     facts.claimed_buckets.insert(claim("http://seaweedfs-dev-s3.ca7f8f-dev.svc:8333"), owner);
     let words = ["dts-traces-dev-blocks", "other/older"];
     check(&stack, &facts, Reason::BucketConflict, "spec.traces.buckets.blocks.name", &words);
+}
+
+#[test]
+fn a_name_of_another_stack() {
+    let owner = StackKey { namespace: "ca7f8f-dev".into(), name: "older".into() };
+    let check_name = |overlay: &str, claim: &str, field: &str, words: &[&str]| {
+        let stack = common::small_with(overlay);
+        let mut facts = common::facts(&stack);
+        facts.claimed_names.insert(claim.into(), owner.clone());
+        check(&stack, &facts, Reason::InvalidSpec, field, words);
+    };
+    let (traces, metrics) = ("spec.traces.releaseName", "spec.metrics.releaseName");
+    let words = ["ca7f8f-dev/older", "another name"];
+    check_name("spec: {metrics: {releaseName: prod}}", "prod-mimir", metrics, &words);
+    check_name("", "dts-dev-tempo", traces, &words);
+    let config = ["ConfigMap tempo", "ca7f8f-dev/older", "another namespace"];
+    check_name("spec: {traces: {releaseName: prod}}", "ConfigMap tempo", traces, &config);
+    // The other mode has a ConfigMap of its own.
+    let stack = common::small_with("spec: {traces: {mode: Distributed, releaseName: prod}}");
+    let mut facts = common::facts(&stack);
+    facts.claimed_names.insert("ConfigMap tempo".into(), owner);
+    assert!(faults(&stack, &facts).is_empty());
+    let key = StackKey { namespace: "ca7f8f-dev".into(), name: "dts-dev".into() };
+    assert_eq!(obstack_core::validate::names(&key, &stack.spec), ["prod-tempo", "dts-dev-mimir"]);
 }
 
 #[test]

@@ -128,15 +128,14 @@ fn releases_of(stack: &ValidStack) -> Vec<(String, Value)> {
 /// The values of every backend of a stack, by chart.
 fn values_of(stack: &ValidStack) -> Vec<(String, Values)> {
     let of = |backend| {
-        let release = stack.key.release(backend);
+        let backend = stack.backends.iter().find(|valid| valid.backend == backend).unwrap();
         let setting = Setting {
-            release: &release,
+            name: &backend.name,
             namespace: &stack.key.namespace,
             storage: &stack.storage,
             openshift: stack.openshift,
             remote_write: Some("http://mimir/api/v1/push"),
         };
-        let backend = stack.backends.iter().find(|valid| valid.backend == backend).unwrap();
         (format!("{}-{}", backend.chart.name, backend.chart.version), values(backend, &setting))
     };
     stack.backends.iter().map(|valid| of(valid.backend)).collect()

@@ -73,6 +73,7 @@ pub async fn observe(
             default_chart_source: around.chart_source,
             secrets: secrets.iter().map(|(name, data)| (name.clone(), data.facts(uid))).collect(),
             claimed_buckets,
+            claimed_names: around.roster.names_before(key),
         },
         secrets,
     })

@@ -42,6 +42,7 @@ fn sample() -> Vec<Dashboard> {
         default_chart_source: ChartSource::Bundled,
         secrets,
         claimed_buckets: BTreeMap::new(),
+        claimed_names: BTreeMap::new(),
     };
     let valid = validate(&stack, &facts).unwrap_or_else(|faults| panic!("{faults:?}"));
     dashboards::all(&valid)

@@ -97,6 +97,7 @@ impl Samples {
                 default_chart_source: charts.map_or(ChartSource::Bundled, |_| ChartSource::Upstream),
                 secrets: BTreeMap::from([(SECRET.to_owned(), secret)]),
                 claimed_buckets: BTreeMap::new(),
+                claimed_names: BTreeMap::new(),
             },
             plans: Plans::new(store.clone(), renderer, Metrics::new(&mut Registry::default())),
             store,

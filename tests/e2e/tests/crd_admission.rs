@@ -114,6 +114,13 @@ fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
         ),
         create(
             "spec",
+            "releaseName and metrics.releaseName must differ",
+            both,
+            &[("/spec/traces/releaseName", "a".into()), ("/spec/metrics/releaseName", "b".into())],
+            &[("/spec/traces/releaseName", "a".into()), ("/spec/metrics/releaseName", "a".into())],
+        ),
+        create(
+            "spec",
             "metricsGenerator writes to the stack's Mimir",
             single,
             &[("/spec/traces/metricsGenerator", json!({"enabled": false}))],
@@ -256,6 +263,17 @@ fn of_changes(single: &Value, both: &Value) -> Vec<Case> {
         let at = format!("spec.{bucket}.name");
         let named = edited(both, &[(&format!("/{}", at.replace('.', "/")), "my-bucket".into())]);
         cases.push(immutable(&at, &named, "another-bucket"));
+    }
+    for signal in ["traces", "metrics"] {
+        let at = format!("spec.{signal}.releaseName");
+        let pointer = format!("/spec/{signal}/releaseName");
+        let named = edited(both, &[(&pointer, "existing".into())]);
+        cases.push(immutable(&at, &named, "another"));
+        let still = [("/spec/suspend", true.into())];
+        let (place, added) = (format!("spec.{signal}"), [(pointer.as_str(), "existing".into())]);
+        cases.push(update(&place, "cannot be added or removed", both, &still, &added));
+        let removed = [(pointer.as_str(), Value::Null)];
+        cases.push(update(&place, "cannot be added or removed", &named, &still, &removed));
     }
     cases
 }

@@ -84,6 +84,7 @@ fn sample() -> Result<Vec<Dashboard>, Error> {
         default_chart_source: ChartSource::Bundled,
         secrets: BTreeMap::from([(reference.name.clone(), SecretFacts { keys, hash: String::new() })]),
         claimed_buckets: BTreeMap::new(),
+        claimed_names: BTreeMap::new(),
     };
     let valid = validate(&stack, &facts).map_err(|faults| wrong(format!("{faults:?}")))?;
     Ok(dashboards::all(&valid))

@@ -55,7 +55,8 @@ pub(super) fn hold(release: &Release, manifests: &mut Vec<Manifest>) -> Result<(
     // What the user's values switched on beside the roles we know is a component too, or its pods would count nowhere.
     let area = release.area();
     for manifest in manifests.iter_mut().filter(|m| m.id.kind.is_workload() && m.component.is_none()) {
-        let short = manifest.id.name.strip_prefix(&format!("{}-", release.name)).unwrap_or(&manifest.id.name);
+        let short =
+            manifest.id.name.strip_prefix(&format!("{}-", release.objects)).unwrap_or(&manifest.id.name);
         manifest.component = Some(format!("{area}.{short}"));
     }
     Ok(())

@@ -24,10 +24,13 @@ const INGESTER_GRACE_SECONDS: u64 = 300;
 /// Completes a workload; leaves every other object as it is.
 pub(super) fn complete(design: &Design, release: &Release, manifest: &mut Manifest) {
     if manifest.id.kind == Kind::StatefulSet {
+        let spec = object_at(&mut manifest.body, "spec");
         // One and the same for every chart, because it is immutable: a stack may change its chart source. Parallel,
         // because a corrected template then also replaces a pod that never became ready (kubernetes/kubernetes#67250).
-        let spec = object_at(&mut manifest.body, "spec");
-        spec["podManagementPolicy"] = json!("Parallel");
+        // A set that is taken over keeps its own.
+        if !release.given {
+            spec["podManagementPolicy"] = json!("Parallel");
+        }
         // Also the API server's default; said here so that no chart or hand can have claims deleted with their pods.
         spec["persistentVolumeClaimRetentionPolicy"] =
             json!({"whenDeleted": "Retain", "whenScaled": "Retain"});

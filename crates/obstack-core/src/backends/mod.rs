@@ -11,7 +11,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use self::values::Values;
-use crate::valid::{Storage, ValidBackend};
+use crate::{
+    names::ReleaseName,
+    valid::{Storage, ValidBackend},
+};
 
 /// A telemetry backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,8 +69,8 @@ impl fmt::Display for Backend {
 /// What a backend's values depend on beside the backend's own block.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
-    /// Name of the release, which is also the prefix of its objects.
-    pub release: &'a str,
+    /// What the release and its objects are called.
+    pub name: &'a ReleaseName,
     /// Namespace of the stack.
     pub namespace: &'a str,
     /// The object store.

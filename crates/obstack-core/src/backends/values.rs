@@ -76,7 +76,7 @@ fn insert(tree: &mut Map<String, Value>, keys: &[String], value: Value) {
 }
 
 /// Merges as Helm does: maps by key, everything else is replaced.
-fn merge(base: &mut Value, over: &Value) {
+pub(crate) fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {

@@ -22,7 +22,7 @@ const REQUESTS: &str = "cortex_request_duration_seconds";
 const WRITES: &str = r#"route=~"api_v1_push|otlp_v1_metrics""#;
 
 pub(super) fn model(stack: &ValidStack) -> Value {
-    let release = stack.key.release(Backend::Mimir);
+    let release = super::objects(stack, Backend::Mimir);
     let of = |pods: &str| format!(r#"namespace="{}",pod=~"{release}-{pods}""#, stack.key.namespace);
     let pods = &of(".*");
     // Queriers count a query under the same route once more.

@@ -19,8 +19,8 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) fn model(stack: &ValidStack) -> Value {
-    let pods =
-        format!(r#"namespace="{}",pod=~"{}-.*""#, stack.key.namespace, stack.key.release(Backend::Tempo));
+    let release = super::objects(stack, Backend::Tempo);
+    let pods = format!(r#"namespace="{}",pod=~"{release}-.*""#, stack.key.namespace);
     let pods = pods.as_str();
     Board::new(stack, &ABOUT, &[Source::Prometheus])
         .panel(6, 4, spans(pods))

@@ -13,10 +13,10 @@ use crate::{
 pub(super) fn of(stack: &ValidStack) -> Endpoints {
     let mut endpoints = Endpoints::default();
     for backend in &stack.backends {
-        let release = stack.key.release(backend.backend);
+        let release = &backend.name.objects;
         match backend.backend {
-            Backend::Tempo => tempo(&mut endpoints, backend, &release, &stack.key.namespace),
-            Backend::Mimir => mimir(&mut endpoints, backend, &release, &stack.key.namespace),
+            Backend::Tempo => tempo(&mut endpoints, backend, release, &stack.key.namespace),
+            Backend::Mimir => mimir(&mut endpoints, backend, release, &stack.key.namespace),
         }
     }
     if let Some(alloy) = &stack.alloy {
@@ -29,7 +29,7 @@ pub(super) fn of(stack: &ValidStack) -> Endpoints {
 pub(crate) fn remote_write(key: &StackKey, backends: &[ValidBackend]) -> Option<String> {
     let backend = backends.iter().find(|backend| backend.backend == Backend::Mimir)?;
     let mut endpoints = Endpoints::default();
-    mimir(&mut endpoints, backend, &key.release(Backend::Mimir), &key.namespace);
+    mimir(&mut endpoints, backend, &backend.name.objects, &key.namespace);
     endpoints.metrics_remote_write
 }
 

@@ -88,6 +88,10 @@ pub struct Release {
     pub backend: Option<Backend>,
     /// Name of the release.
     pub name: String,
+    /// What the names of its objects begin with.
+    pub objects: String,
+    /// The spec gives its name: it may be older than the stack, so what never changes stays as the chart has it.
+    pub given: bool,
     /// The chart.
     pub chart: ChartRef,
     /// Helm values.
@@ -220,6 +224,8 @@ fn alloy_release(stack: &ValidStack, alloy: &ValidAlloy, managed: &ManagedAlloy,
         values: collectors::values::values(&stack.key, alloy, managed, files),
         patches: Vec::new(),
         workloads: vec![workload(collectors::AREA, &name, &managed.component)],
+        objects: name.clone(),
+        given: false,
         name,
     }
 }
@@ -241,16 +247,16 @@ fn workload(area: &str, release: &str, component: &ValidComponent) -> Workload {
 }
 
 fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
-    let name = stack.key.release(backend.backend);
+    let name = &backend.name;
     let remote_write = endpoints::remote_write(&stack.key, &stack.backends);
     let setting = Setting {
-        release: &name,
+        name,
         namespace: &stack.key.namespace,
         storage: &stack.storage,
         openshift: stack.openshift,
         remote_write: remote_write.as_deref(),
     };
-    let workload = |component: &ValidComponent| workload(backend.backend.signal(), &name, component);
+    let workload = |component: &ValidComponent| workload(backend.backend.signal(), &name.objects, component);
     Release {
         backend: Some(backend.backend),
         values: backends::values(backend, &setting).merged(backend.values.as_ref()),
@@ -266,7 +272,9 @@ fn release(stack: &ValidStack, backend: &ValidBackend) -> Release {
             })
             .collect(),
         workloads: backend.components.iter().map(workload).collect(),
-        name,
+        name: name.release.clone(),
+        objects: name.objects.clone(),
+        given: name.given,
     }
 }
 

@@ -82,12 +82,12 @@ impl Pages<'_> {
         if self.backend.replicas("compactor") > 0 {
             all.push(self.ask("compactor", "compactor", "/compactor/ring", compactors));
         }
-        let release = self.stack.key.release(self.backend.backend);
+        let release = &self.backend.name.objects;
         let running = self.backend.components.iter().filter(|component| component.replicas > 0);
         let gossipers = running
             .filter(|component| gossipers.contains(&component.role.key))
             .map(|component| Gossipers {
-                workload: component.role.workload(&release),
+                workload: component.role.workload(release),
                 pods: component.replicas,
             })
             .collect();
@@ -96,7 +96,7 @@ impl Pages<'_> {
     }
 
     fn ask(&self, part: &str, suffix: &str, path: &str, expected: Expected) -> RingToAsk {
-        let release = self.stack.key.release(self.backend.backend);
+        let release = self.backend.name.objects.clone();
         RingToAsk {
             component: format!("{}.{part}", self.backend.backend.signal()),
             service: if suffix.is_empty() { release } else { format!("{release}-{suffix}") },

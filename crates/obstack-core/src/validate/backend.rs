@@ -10,6 +10,7 @@ use super::{buckets, chart, component, overrides};
 use crate::{
     backends::{Backend, mimir, role::Role, tempo},
     facts::Facts,
+    names::{RELEASE_MAX, ReleaseName, StackKey},
     valid::{ValidBackend, ValidComponent},
     violation::Violation,
 };
@@ -22,6 +23,7 @@ const LONGEST_RETENTION: u32 = 876_000;
 
 /// Checks `spec.traces`.
 pub(super) fn traces(
+    key: &StackKey,
     spec: &StackSpec,
     traces: &Traces,
     facts: &Facts,
@@ -54,6 +56,7 @@ pub(super) fn traces(
     let blocks = traces.buckets.as_ref().and_then(|buckets| buckets.blocks.as_ref());
     ValidBackend {
         backend,
+        name: release_name(key, backend, traces.release_name.as_deref(), faults),
         monolithic,
         chart,
         replication_factor,
@@ -125,6 +128,7 @@ fn metrics_generator(
 
 /// Checks `spec.metrics`.
 pub(super) fn metrics(
+    key: &StackKey,
     spec: &StackSpec,
     metrics: &Metrics,
     facts: &Facts,
@@ -151,6 +155,7 @@ pub(super) fn metrics(
     let buckets = [("blocks", named.blocks), ("ruler", named.ruler), ("alertmanager", named.alertmanager)];
     ValidBackend {
         backend,
+        name: release_name(key, backend, metrics.release_name.as_deref(), faults),
         monolithic: false,
         chart,
         replication_factor,
@@ -164,6 +169,35 @@ pub(super) fn metrics(
         patches: overrides::patches(backend, &metrics.patches, spec.resource_policy, faults),
         values: overrides::values(backend, metrics.values.as_ref(), spec.resource_policy, faults),
     }
+}
+
+/// Decides what the release and its objects are called.
+fn release_name(
+    key: &StackKey,
+    backend: Backend,
+    given: Option<&str>,
+    faults: &mut Vec<Violation>,
+) -> ReleaseName {
+    let name = ReleaseName::decide(key, backend, given);
+    let Some(given) = given else { return name };
+    let letter = given.starts_with(|c: char| c.is_ascii_lowercase());
+    let label = given.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let message = if !letter || !label || given.ends_with('-') {
+        format!("`{given}` is no name for a Service; use a-z, 0-9 and -, beginning with a letter")
+    } else if name.objects.len() > RELEASE_MAX {
+        format!(
+            "is {given}, so that objects are called {}-..., of which at most {RELEASE_MAX} characters fit into their names; a shorter name needs a new release",
+            name.objects
+        )
+    } else {
+        return name;
+    };
+    faults.push(Violation::new(
+        Reason::InvalidSpec,
+        format!("spec.{}.releaseName", backend.signal()),
+        message,
+    ));
+    name
 }
 
 fn replicas(components: &[ValidComponent], key: &str) -> u32 {

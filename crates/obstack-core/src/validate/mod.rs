@@ -10,11 +10,12 @@ mod chart;
 mod collectors;
 mod component;
 mod grafana;
+mod names;
 mod overrides;
 mod quota;
 mod storage;
 
-pub use self::buckets::claims;
+pub use self::{buckets::claims, names::names};
 
 use obstack_api::{ObservabilityStack, Platform, PodDisruptionBudgets, Reason};
 
@@ -23,7 +24,7 @@ use crate::{
     design::endpoints,
     facts::Facts,
     names::StackKey,
-    valid::ValidStack,
+    valid::{ValidBackend, ValidStack},
     violation::Violation,
 };
 
@@ -55,8 +56,8 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
     }
     let storage = storage::validate(&spec.object_storage, &facts.secrets, &mut faults);
     let backends = [
-        spec.traces.as_ref().map(|traces| backend::traces(spec, traces, facts, &mut faults)),
-        spec.metrics.as_ref().map(|metrics| backend::metrics(spec, metrics, facts, &mut faults)),
+        spec.traces.as_ref().map(|traces| backend::traces(&key, spec, traces, facts, &mut faults)),
+        spec.metrics.as_ref().map(|metrics| backend::metrics(&key, spec, metrics, facts, &mut faults)),
     ];
     let backends: Vec<_> = backends.into_iter().flatten().collect();
     let openshift = match spec.platform {
@@ -64,12 +65,13 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         Platform::Kubernetes => false,
         Platform::OpenShift => true,
     };
+    same_release(&backends, &mut faults);
+    names::unclaimed(&backends, &facts.claimed_names, &mut faults);
     let remote_write = endpoints::remote_write(&key, &backends);
     for backend in &backends {
         let Some(user) = &backend.values else { continue };
-        let release = key.release(backend.backend);
         let setting = Setting {
-            release: &release,
+            name: &backend.name,
             namespace: &key.namespace,
             storage: &storage,
             openshift,
@@ -105,4 +107,21 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
         dashboards,
         key,
     })
+}
+
+/// Pods are selected by the name of their release.
+fn same_release(backends: &[ValidBackend], faults: &mut Vec<Violation>) {
+    if let [first, second] = backends
+        && first.name.release == second.name.release
+    {
+        faults.push(Violation::new(
+            Reason::InvalidSpec,
+            format!("spec.{}.releaseName", second.backend.signal()),
+            format!(
+                "is {}, as that of spec.{}; give one of them another name",
+                second.name.release,
+                first.backend.signal()
+            ),
+        ));
+    }
 }

@@ -26,12 +26,13 @@ pub enum Charts {
 
 impl Charts {
     fn folder(&self, release: &Release) -> PathBuf {
-        let chart = &release.chart;
+        self.place(&release.chart.name, &release.chart.version)
+    }
+
+    fn place(&self, name: &str, version: &str) -> PathBuf {
         match self {
-            Self::Bundled => {
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/bundled").join(&chart.name)
-            }
-            Self::Upstream(folder) => folder.join(format!("{}-{}", chart.name, chart.version)),
+            Self::Bundled => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/bundled").join(name),
+            Self::Upstream(folder) => folder.join(format!("{name}-{version}")),
         }
     }
 }
@@ -86,6 +87,32 @@ pub fn plan_of(helm: &Path, charts: &Charts, mut stack: ObservabilityStack) -> (
     (plan, blueprint)
 }
 
+/// What `helm install` would put in place, and the chart's own values; `None` where there is no such chart.
+pub fn install(
+    helm: &Path,
+    charts: &Charts,
+    chart: (&str, &str),
+    (name, namespace): (&str, &str),
+    values: &Value,
+) -> Option<(Vec<Value>, Value)> {
+    let folder = charts.place(chart.0, chart.1);
+    if !folder.exists() {
+        println!("not run: no {}", folder.display());
+        return None;
+    }
+    let defaults = std::fs::read_to_string(folder.join("values.yaml")).unwrap();
+    let arguments: [OsString; 6] = [
+        "template".into(),
+        name.into(),
+        folder.into(),
+        "--namespace".into(),
+        namespace.into(),
+        "--no-hooks".into(),
+    ];
+    let objects = run(helm, &arguments, values).unwrap_or_else(|words| panic!("{name}: {words}"));
+    Some((objects, super::yaml(&defaults)))
+}
+
 /// What a release of a design renders, or Helm's words.
 pub fn render(
     helm: &Path,
@@ -94,7 +121,7 @@ pub fn render(
     release: &Release,
 ) -> Result<Vec<Value>, String> {
     let folder = charts.folder(release);
-    let arguments: [OsString; 11] = [
+    let arguments: [OsString; 9] = [
         "template".into(),
         (&release.name).into(),
         folder.into(),
@@ -104,22 +131,25 @@ pub fn render(
         (&design.kubernetes).into(),
         "--no-hooks".into(),
         "--skip-tests".into(),
-        "--values".into(),
-        "-".into(),
     ];
-    let mut command = Command::new(helm);
-    let mut process = command
+    run(helm, &arguments, &release.values).map_err(|words| format!("{}: {words}", release.name))
+}
+
+/// The objects that Helm prints for values, or its words.
+fn run(helm: &Path, arguments: &[OsString], values: &Value) -> Result<Vec<Value>, String> {
+    let mut process = Command::new(helm)
         .args(arguments)
+        .args(["--values", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // JSON is YAML. Helm reads all of it before it writes anything.
-    process.stdin.take().unwrap().write_all(release.values.to_string().as_bytes()).unwrap();
+    process.stdin.take().unwrap().write_all(values.to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     if !output.status.success() {
-        return Err(format!("{}: {}", release.name, String::from_utf8_lossy(&output.stderr)));
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();

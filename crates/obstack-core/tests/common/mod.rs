@@ -72,6 +72,7 @@ pub fn facts(stack: &ObservabilityStack) -> Facts {
         default_chart_source: ChartSource::Bundled,
         secrets,
         claimed_buckets: BTreeMap::new(),
+        claimed_names: BTreeMap::new(),
     }
 }
 

@@ -294,7 +294,7 @@ fn a_component_waits_for_the_object_store_if_it_has_its_keys() {
             design.releases.iter().flat_map(|r| r.workloads.iter().map(move |w| (r, w)))
         {
             let role = workload.component.split_once('.').unwrap().1;
-            let suffix = workload.name.strip_prefix(&format!("{}-", release.name));
+            let suffix = workload.name.strip_prefix(&format!("{}-", release.objects));
             let block = match suffix {
                 None => &release.values["tempo"],
                 Some(suffix) => {

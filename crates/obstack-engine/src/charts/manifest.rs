@@ -17,13 +17,13 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Why text is not objects.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     NotYaml(String),
     NotAnObject { index: usize, detail: String },
 }
 
 /// All objects, in the order of the text, `List`s replaced by what they hold and empty documents left out.
-pub(super) fn objects(text: &str) -> Result<Vec<Value>, Unreadable> {
+pub(crate) fn objects(text: &str) -> Result<Vec<Value>, Unreadable> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH,

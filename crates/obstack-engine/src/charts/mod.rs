@@ -8,7 +8,7 @@ mod cache;
 mod digest;
 mod error;
 mod helm;
-mod manifest;
+pub(crate) mod manifest;
 mod process;
 mod pull;
 mod render;

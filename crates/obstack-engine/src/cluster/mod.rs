@@ -3,11 +3,15 @@
 pub mod apply;
 pub mod events;
 pub mod facts;
+pub mod hand_over;
+pub mod helm_release;
 pub mod inventory;
 pub mod live;
 pub mod secrets;
 pub mod snapshot;
 pub mod stack;
+#[cfg(test)]
+pub(crate) mod test_api;
 pub mod watches;
 
 use std::time::Duration;

@@ -47,7 +47,7 @@ const LAYOUT: &[Layout] = &[
 /// The values of a Mimir in its classic architecture.
 pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
     let mut values = Values::default();
-    values.set("fullnameOverride", setting.release, NAMES).reserve("nameOverride", NAMES);
+    values.set("fullnameOverride", setting.name.objects.as_str(), NAMES).reserve("nameOverride", NAMES);
     if let Some(version) = &backend.chart.app_version {
         values.set("image/tag", version.as_str(), "spec.metrics.chart.version");
     }
@@ -93,8 +93,7 @@ fn configuration(values: &mut Values, backend: &ValidBackend, setting: &Setting<
     set("multitenancy_enabled", false.into(), "one tenant a stack");
     set("usage_stats/enabled", false.into(), "no reports to Grafana Labs");
     // Pods of two stacks may get each other's address one after the other; the label keeps their rings apart.
-    let ring = format!("{}.{}", setting.release, setting.namespace);
-    set("memberlist/cluster_label", ring.into(), "rings of stacks stay apart");
+    let ring = format!("{}.{}", setting.name.release, setting.namespace);
     set("blocks_storage/tsdb/flush_blocks_on_shutdown", true.into(), "nothing is lost on shutdown");
     set(
         "ingester/ring/replication_factor",
@@ -105,6 +104,13 @@ fn configuration(values: &mut Values, backend: &ValidBackend, setting: &Setting<
     match backend.retention_hours {
         Some(kept) => set(retention, hours(kept).into(), "spec.metrics.retention"),
         None => _ = values.reserve(&format!("mimir/structuredConfig/{retention}"), "spec.metrics.retention"),
+    }
+    let label = "mimir/structuredConfig/memberlist/cluster_label";
+    if setting.name.given {
+        // Members with another label do not hear each other, so a release that is taken over keeps its own.
+        values.suggest(label, ring);
+    } else {
+        values.set(label, ring, "rings of stacks stay apart");
     }
     // Mimir's default is 0: no exemplar would ever link a metric to a trace.
     values.suggest("mimir/structuredConfig/limits/max_global_exemplars_per_user", 100_000);

@@ -26,7 +26,7 @@ const WITHOUT_SPREAD: &str = "compactor";
 /// The values of a Tempo with one workload a component.
 pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
     let mut values = Values::default();
-    values.set("fullnameOverride", setting.release, NAMES).reserve("nameOverride", NAMES);
+    values.set("fullnameOverride", setting.name.objects.as_str(), NAMES).reserve("nameOverride", NAMES);
     if let Some(version) = &backend.chart.app_version {
         values.set("tempo/image/tag", version.as_str(), "spec.traces.chart.version");
     }
@@ -78,7 +78,7 @@ fn role(values: &mut Values, backend: &ValidBackend, component: &ValidComponent,
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": {
                 "app.kubernetes.io/name": "tempo",
-                "app.kubernetes.io/instance": setting.release,
+                "app.kubernetes.io/instance": setting.name.release,
                 "app.kubernetes.io/component": component.role.suffix,
             }},
         }]);

@@ -25,10 +25,14 @@ const GENERATOR: generator::Paths = generator::Paths {
 /// The values of a monolithic Tempo.
 pub fn values(backend: &ValidBackend, setting: &Setting<'_>) -> Values {
     let mut values = Values::default();
-    // The chart names its ConfigMap by nameOverride and everything else by fullnameOverride. With fewer than both, two
-    // stacks in one namespace overwrite each other's configuration.
-    for key in ["fullnameOverride", "nameOverride"] {
-        values.set(key, setting.release, NAMES);
+    values.set("fullnameOverride", setting.name.objects.as_str(), NAMES);
+    if setting.name.given {
+        // The selectors of a release that is taken over have the chart's own name in them, and never change.
+        values.reserve("nameOverride", NAMES);
+    } else {
+        // The chart names its ConfigMap by nameOverride and everything else by fullnameOverride. With fewer than both,
+        // two stacks in one namespace overwrite each other's configuration.
+        values.set("nameOverride", setting.name.release.as_str(), NAMES);
     }
     if let Some(version) = &backend.chart.app_version {
         values.set("tempo/tag", version.as_str(), "spec.traces.chart.version");
