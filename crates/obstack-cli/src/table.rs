@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_last_column_is_wrapped_below_itself() {
-        let terminal = Terminal { width: 40, ..Terminal::new(Colour::Never) };
+        let mut terminal = Terminal::new(Colour::Never);
+        terminal.width = 40;
         let mut table = Table::new(&["NAME", "MESSAGE"]);
         table.row(["a-name".into(), "some words that do not fit into one line".into()]);
         assert_eq!(
