@@ -87,8 +87,8 @@ pub fn said(path: &str, message: &str) -> String {
 pub struct Admitted {
     /// The faults.
     pub faults: Vec<Fault>,
-    /// The admission rules were held against it. As in the API server they are not while a field is missing, too long
-    /// or of another type: what they read would not be there.
+    /// The admission rules were held against it, and the operator's checks may be. As in the API server they are not
+    /// while a field is missing, misspelt, too long or of another type: what they read would not be there.
     pub ruled: bool,
 }
 

@@ -9,18 +9,20 @@ use crate::{cluster::nearest, path::Path};
 /// Most characters of a value that a message quotes.
 const QUOTED: usize = 60;
 
+/// The field that was meant. Who wrote that one too did not mean it.
+pub(super) fn meant<'a>(name: &str, known: &'a [String], around: Option<&Value>) -> Option<&'a str> {
+    let written = |field: &str| around.is_some_and(|around| around.get(field).is_some());
+    nearest(name, known.iter().map(String::as_str).filter(|field| !written(field)))
+}
+
 /// A field that nobody knows.
-pub(super) fn unknown(path: &Path, name: &str, known: &[String], around: Option<&Value>) -> Fault {
-    let field = path.field(name);
+pub(super) fn unknown(field: &Path, meant: Option<&str>, known: &[String]) -> Fault {
     let message = format!("unknown field \"{field}\"");
-    // Who wrote the right name too did not mean it.
-    let free = known.iter().filter(|known| around.and_then(|around| around.get(known.as_str())).is_none());
-    let meant = nearest(name, free.map(String::as_str));
-    let fault = Fault::new(Source::Schema, "UnknownField", field, message);
+    let fault = Fault::new(Source::Schema, "UnknownField", field.clone(), message);
     match meant {
         Some(meant) => fault.fix(format!("did you mean {meant}?")),
         None if known.is_empty() => fault.fix("remove it"),
-        None => fault.fix(format!("known here are {}", known.join(", "))),
+        None => fault.fix(format!("remove it; known here: {}", known.join(", "))),
     }
 }
 

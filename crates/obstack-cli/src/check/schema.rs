@@ -11,7 +11,7 @@ use crate::path::{Path, Step};
 pub(super) struct Found {
     /// The faults.
     pub faults: Vec<Fault>,
-    /// Rules would read what is not there, or is of another type.
+    /// Rules would read what is not there, is misspelt, or is of another type.
     pub blocking: bool,
     /// The document without the fields that nobody knows.
     pub known: Value,
@@ -113,7 +113,10 @@ pub(super) fn hold(strict: &Validator, schema: &Value, document: &Value) -> Foun
                 let known = known_fields(at, &path);
                 for name in unexpected {
                     forget(&mut found.known, &path, name);
-                    found.faults.push(describe::unknown(&path, name, &known, path.get(document)));
+                    let meant = describe::meant(name, &known, path.get(document));
+                    // What is misspelt would be found missing.
+                    found.blocking |= meant.is_some();
+                    found.faults.push(describe::unknown(&path.field(name), meant, &known));
                 }
             }
             Kind::Required { property } => {

@@ -148,7 +148,7 @@ impl Validation<'_> {
         let admitted = self.checker.admit(&document.value, stored.as_ref());
         let mut faults = admitted.faults;
         match input::stack(self.session, document.clone(), &namespace) {
-            Ok(mut file) => {
+            Ok(mut file) if admitted.ruled => {
                 let world = self.world(&mut file.stack, stored.as_ref()).await?;
                 check::hold_by_operator(&file.stack, &document.value, &world.facts, &mut faults);
             }
@@ -156,7 +156,7 @@ impl Validation<'_> {
             Err(error) if faults.is_empty() => {
                 faults.push(of_error("Unreadable", Path::of(&["metadata", "namespace"]), error));
             }
-            Err(_) => {}
+            _ => {}
         }
         if let Some(cluster) = self.cluster.as_ref().filter(|_| !key.name.is_empty()) {
             server::hold(cluster, &key, &document.value, stored.as_ref(), &mut faults).await?;

@@ -58,7 +58,8 @@ pub(super) struct Subject {
     pub name: Option<String>,
     /// It has no fault.
     pub valid: bool,
-    /// The admission rules were held against it: not while the schema says that what they read is not there.
+    /// Admission rules and the operator's checks were held against it: not while the schema says that what they read
+    /// is missing, misspelt or of another type.
     pub rules_held: bool,
     /// Its faults, by line.
     pub faults: Vec<Entry>,
@@ -212,7 +213,7 @@ impl Subject {
         if !self.rules_held && self.name.is_some() {
             let _ = writeln!(
                 text,
-                "  the admission rules are held against it once the schema's faults are mended"
+                "  rules and the operator's checks are held against it once these are mended"
             );
         }
     }

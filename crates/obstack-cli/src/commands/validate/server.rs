@@ -138,18 +138,15 @@ fn unknown_fields(message: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::StatusDetails;
-
     use super::*;
 
     fn status(message: &str, causes: &[(&str, &str, &str)]) -> Status {
-        let causes = causes.iter().map(|(field, reason, message)| StatusCause {
-            field: (*field).to_owned(),
-            reason: (*reason).to_owned(),
-            message: (*message).to_owned(),
-        });
-        let details = StatusDetails { causes: causes.collect(), ..StatusDetails::default() };
-        Status { message: message.to_owned(), code: 422, details: Some(details), ..Status::default() }
+        let causes: Vec<_> = causes
+            .iter()
+            .map(|(field, reason, message)| json!({"field": field, "reason": reason, "message": message}))
+            .collect();
+        let status = json!({"message": message, "code": 422, "details": {"causes": causes}});
+        serde_json::from_value(status).unwrap()
     }
 
     #[test]
