@@ -66,9 +66,6 @@ pub(super) fn value(kind: &Kind, value: &Value, otherwise: impl Fn() -> String) 
         Kind::MaxProperties { limit } => ("TooMany", format!("must have at most {limit} keys, has {has}")),
         Kind::UniqueItems => ("Duplicate", "has the same value twice".to_owned()),
         Kind::Type { kind } => ("TypeInvalid", format!("must be {}, is {}", wanted(kind), kind_of(value))),
-        Kind::AnyOf { .. } => {
-            ("TypeInvalid", format!("must be a quantity, as 1 or \"500m\", is {}", kind_of(value)))
-        }
         _ => ("Invalid", otherwise()),
     }
 }
@@ -84,12 +81,16 @@ pub(super) fn fix(kind: &Kind, value: &Value, schema: Option<&Value>) -> Option<
             same.or_else(|| nearest(written, names)).map(|meant| format!("did you mean {meant}?"))
         }
         Kind::Type { kind: TypeKind::Single(_) | TypeKind::Multiple(_) } => {
-            let wants = |name: &str| schema.is_some_and(|schema| schema.get("type") == Some(&name.into()));
+            let has = |key: &str, value: Value| schema.is_some_and(|schema| schema.get(key) == Some(&value));
+            let wants = |name: &str| {
+                has("type", name.into()) || (name == "string" && has("x-kubernetes-int-or-string", true.into()))
+            };
             let text = value.as_str().map(str::trim);
             match value {
-                Value::Number(_) | Value::Bool(_) if wants("string") => {
+                Value::Number(_) if wants("string") => {
                     Some(format!("quote it: \"{value}\""))
                 }
+                Value::Bool(_) if has("type", "string".into()) => Some(format!("quote it: \"{value}\"")),
                 Value::String(_) if wants("integer") && text?.parse::<i64>().is_ok() => {
                     Some(format!("write it without quotes: {}", text?))
                 }
@@ -138,10 +139,12 @@ fn wanted(kind: &TypeKind) -> String {
     let name = match kind {
         TypeKind::Single(one) => one.to_string(),
         TypeKind::Multiple(set) => {
-            set.iter().map(|one| one.to_string()).find(|name| name != "null").unwrap_or_default()
+            let names = set.iter().map(|one| one.to_string()).filter(|name| name != "null");
+            names.collect::<Vec<_>>().join(" or ")
         }
     };
     match name.as_str() {
+        "integer or string" | "string or integer" => "a quantity, such as 1 or \"500m\"",
         "object" => "a map of fields",
         "array" => "a list",
         "string" => "text",

@@ -85,15 +85,20 @@ fn closed(schema: &Value) -> Value {
     if fields.get("x-kubernetes-list-type") == Some(&json!("set")) {
         out.insert("uniqueItems".into(), json!(true));
     }
-    if fields.get("nullable") == Some(&json!(true)) {
-        if let Some(name) = fields.get("type") {
-            out.insert("type".into(), json!([name, "null"]));
+    let mut types: Vec<_> = fields.get("type").cloned().into_iter().collect();
+    if fields.get("x-kubernetes-int-or-string") == Some(&json!(true)) {
+        // The API server takes it as these two types, whatever its anyOf says.
+        types = vec![json!("integer"), json!("string")];
+        out.remove("anyOf");
+    }
+    if fields.get("nullable") == Some(&json!(true)) && !types.is_empty() {
+        types.push(json!("null"));
+        if let Some(values) = out.get_mut("enum").and_then(Value::as_array_mut) {
+            values.push(Value::Null);
         }
-        for (key, null) in [("enum", Value::Null), ("anyOf", json!({"type": "null"}))] {
-            if let Some(values) = out.get_mut(key).and_then(Value::as_array_mut) {
-                values.push(null);
-            }
-        }
+    }
+    if !types.is_empty() {
+        out.insert("type".into(), Value::Array(types));
     }
     Value::Object(out)
 }
@@ -129,7 +134,6 @@ pub(super) fn hold(strict: &Validator, schema: &Value, document: &Value) -> Foun
                 found.blocking |= matches!(
                     kind,
                     Kind::Type { .. }
-                        | Kind::AnyOf { .. }
                         | Kind::MaxLength { .. }
                         | Kind::MaxItems { .. }
                         | Kind::MaxProperties { .. }

@@ -131,6 +131,11 @@ fn the_schema_names_what_does_not_fit_and_what_would() {
         ),
         (
             "cpu: 10m",
+            "cpu: 0.5",
+            &[(18, Schema, "spec.traces.components.ingester.resources.requests.cpu", "quote it: \"0.5\"")],
+        ),
+        (
+            "cpu: 10m",
             "cpu: true",
             &[(18, Schema, "spec.traces.components.ingester.resources.requests.cpu", "quantity")],
         ),
