@@ -96,9 +96,10 @@ pub fn stacks(session: &Session, files: &Files, default_namespace: &str) -> Resu
 /// The first fault of a document, and how many more there are.
 fn refused(checker: &Checker, document: &Document) -> Option<Error> {
     let faults = checker.admit(&document.value, None).faults;
-    let first = faults.first()?;
+    let spot = |fault: &&check::Fault| document.marks.nearest(&fault.path);
+    let first = faults.iter().min_by_key(|fault| spot(fault).map(|spot| (spot.line, spot.column)))?;
     let file = &document.source.file;
-    let place = document.marks.nearest(&first.path);
+    let place = spot(&first);
     let place = place.map_or_else(|| file.clone(), |spot| format!("{file}:{}:{}", spot.line, spot.column));
     let more = match faults.len() - 1 {
         0 => String::new(),

@@ -14,7 +14,7 @@ use self::report::{HeldAgainst, Report, Skipped, Subject};
 use crate::{
     charts,
     check::{self, Checker, Fault, Source},
-    cluster::Cluster,
+    cluster::{Cluster, nearest},
     error::Error,
     exit::Exit,
     input::{self, API_VERSION, Document, Files, KIND},
@@ -184,10 +184,14 @@ impl Validation<'_> {
     }
 }
 
-/// The kind of a document that is of another kind altogether.
+/// The kind of a document that is of another kind altogether, and not one of ours that is misspelt.
 fn other(document: &Document) -> Option<String> {
-    let kind = document.value.get("kind").and_then(Value::as_str)?;
-    (kind != KIND).then(|| kind.to_owned())
+    let text = |field: &str| document.value.get(field).and_then(Value::as_str);
+    let kind = text("kind")?;
+    let (group, _) = API_VERSION.split_once('/').unwrap_or_default();
+    let ours = text("apiVersion").is_some_and(|api| api.split('/').next() == Some(group));
+    let misspelt = nearest(kind, [KIND].into_iter()).is_some();
+    (!ours && !misspelt).then(|| kind.to_owned())
 }
 
 fn of_error(reason: &str, path: Path, error: Error) -> Fault {
