@@ -1,9 +1,12 @@
 //! Manifests as they are written: files, folders and stdin, several documents in one, lists.
 
+mod marks;
+
 use std::{
     fs,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
+    sync::Arc,
 };
 
 use clap::{Args, ValueHint};
@@ -11,7 +14,14 @@ use obstack_api::ObservabilityStack;
 use obstack_core::names::StackKey;
 use serde_json::Value;
 
-use crate::{cluster::nearest, error::Error, session::Session};
+pub use self::marks::{Marks, Spot};
+use crate::{
+    check::{self, Checker},
+    cluster::nearest,
+    error::Error,
+    path::Path,
+    session::Session,
+};
 
 /// The kind that all commands are about.
 pub const KIND: &str = "ObservabilityStack";
@@ -26,17 +36,26 @@ pub struct Files {
     pub files: Vec<PathBuf>,
 }
 
+/// A file, or stdin.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file as it was named; `-` for stdin.
+    pub file: String,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
 /// One document of a file.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// The file as it was named; `-` for stdin.
-    pub file: String,
+    /// Its file.
+    pub source: Source,
     /// Line of the file that the document begins in, from 1.
     pub line: usize,
-    /// Its text.
-    pub text: String,
     /// What it says.
     pub value: Value,
+    /// Where its fields stand.
+    pub marks: Marks,
 }
 
 /// A stack of a file.
@@ -53,14 +72,44 @@ pub struct StackFile {
 impl StackFile {
     /// File and line, for messages.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.document.file, self.document.line)
+        format!("{}:{}", self.document.source.file, self.document.line)
     }
 }
 
 /// The stacks of files, each of which has to be one. `default_namespace` is for those that name none.
+///
+/// What the API server would refuse is refused here, with the same words as `obstack validate`: an invalid stack is
+/// neither rendered nor planned.
 pub fn stacks(session: &Session, files: &Files, default_namespace: &str) -> Result<Vec<StackFile>, Error> {
     let documents = documents(&files.files)?;
-    documents.into_iter().map(|document| stack(session, document, default_namespace)).collect()
+    let checker = Checker::new()?;
+    let admitted = |document: Document| {
+        identify(&document)?;
+        if let Some(refused) = refused(&checker, &document) {
+            return Err(refused);
+        }
+        stack(session, document, default_namespace)
+    };
+    documents.into_iter().map(admitted).collect()
+}
+
+/// The first fault of a document, and how many more there are.
+fn refused(checker: &Checker, document: &Document) -> Option<Error> {
+    let faults = checker.admit(&document.value, None).faults;
+    let spot = |fault: &&check::Fault| document.marks.nearest(&fault.path);
+    let first = faults.iter().min_by_key(|fault| spot(fault).map(|spot| (spot.line, spot.column)))?;
+    let file = &document.source.file;
+    let place = spot(&first);
+    let place = place.map_or_else(|| file.clone(), |spot| format!("{file}:{}:{}", spot.line, spot.column));
+    let more = match faults.len() - 1 {
+        0 => String::new(),
+        more => format!("\nand {more} more: obstack validate -f {file}"),
+    };
+    let error = Error::new(format!("an {KIND} is not valid")).at(place).because(format!("{first}{more}"));
+    Some(match &first.fix {
+        Some(fix) => error.fix(fix.clone()),
+        None => error,
+    })
 }
 
 /// The one stack of files.
@@ -76,16 +125,26 @@ pub fn one_stack(session: &Session, files: &Files, default_namespace: &str) -> R
 /// The documents of files, lists taken apart.
 pub fn documents(files: &[PathBuf]) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
-    for path in expand(files)? {
-        let text = read(&path)?;
-        documents.extend(split(&path.display().to_string(), &text)?);
+    for source in sources(files)? {
+        documents.extend(split(&source)?);
     }
     if documents.is_empty() {
-        return Err(Error::new("there is nothing to read")
-            .because("the files hold no document")
-            .fix(format!("give a manifest with kind: {KIND}")));
+        return Err(nothing());
     }
     Ok(documents)
+}
+
+/// That files hold no document.
+pub fn nothing() -> Error {
+    Error::new("there is nothing to read")
+        .because("the files hold no document")
+        .fix(format!("give a manifest with kind: {KIND}"))
+}
+
+/// The files with their texts, folders taken apart.
+pub fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let read = |path: PathBuf| Ok(Source { file: path.display().to_string(), text: read(&path)?.into() });
+    expand(files)?.into_iter().map(read).collect()
 }
 
 /// Folders by their manifests, in order.
@@ -116,7 +175,7 @@ fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     Ok(all)
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+fn read(path: &std::path::Path) -> Result<String, Error> {
     if path.as_os_str() == "-" {
         let mut text = String::new();
         let read = io::stdin().lock().read_to_string(&mut text);
@@ -134,69 +193,106 @@ fn read(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// Takes a text apart at its document marks.
-fn split(file: &str, text: &str) -> Result<Vec<Document>, Error> {
-    let mut documents = Vec::new();
-    let mut parts: Vec<(usize, String)> = vec![(1, String::new())];
-    for (number, line) in text.lines().enumerate() {
-        if line == "---" || line.starts_with("--- ") {
-            parts.push((number + 2, String::new()));
-        } else if let Some((_, part)) = parts.last_mut() {
-            part.push_str(line);
-            part.push('\n');
+/// A text that is not YAML: where, and why.
+#[derive(Clone, Debug)]
+pub struct NotYaml {
+    /// Its file.
+    pub file: String,
+    /// Line, from 1, if it is known.
+    pub spot: Option<Spot>,
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub fix: Option<&'static str>,
+}
+
+impl From<NotYaml> for Error {
+    fn from(error: NotYaml) -> Self {
+        let place = |spot: Spot| format!("{}:{}:{}", error.file, spot.line, spot.column);
+        let place = error.spot.map_or_else(|| error.file.clone(), place);
+        let failed = Self::new("a manifest is not YAML").at(place).because(error.why);
+        match error.fix {
+            Some(fix) => failed.fix(fix),
+            None => failed,
         }
     }
-    for (line, text) in parts {
-        let value: Value = serde_saphyr::from_str(&text).map_err(|error| not_yaml(file, line, &error))?;
-        let items = value.get("items").and_then(Value::as_array);
+}
+
+/// Takes a file apart into its documents, and lists into their items.
+pub fn split(source: &Source) -> Result<Vec<Document>, NotYaml> {
+    let mut documents = Vec::new();
+    for (value, marks) in marks::read(&source.text).map_err(|error| not_yaml(&source.file, &error))? {
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let list = kind == "List" || kind == "ObservabilityStackList";
+        let items = value.get("items").and_then(Value::as_array).filter(|_| list);
+        let document = |value: Value, marks: Marks| {
+            let line = marks.nearest(&Path::default()).map_or(1, |spot| spot.line);
+            Document { source: source.clone(), line, value, marks }
+        };
         match items {
-            _ if value.is_null() => {}
-            Some(items) if value["kind"] == "List" || value["kind"] == "ObservabilityStackList" => {
-                let of_list = |item: &Value| Document {
-                    file: file.to_owned(),
-                    line,
-                    text: text.clone(),
-                    value: item.clone(),
-                };
-                documents.extend(items.iter().map(of_list));
-            }
-            _ => documents.push(Document { file: file.to_owned(), line, text, value }),
+            Some(items) => documents.extend(items.iter().enumerate().map(|(number, item)| {
+                let marks = marks.below(&Path::of(&["items"]).index(number));
+                document(item.clone(), marks)
+            })),
+            None => documents.push(document(value, marks)),
         }
     }
     Ok(documents)
 }
 
-fn not_yaml(file: &str, line: usize, error: &serde_saphyr::Error) -> Error {
-    let at = error.location().map(|at| (line + usize::try_from(at.line()).unwrap_or(1) - 1, at.column()));
-    let place = at.map_or_else(|| file.to_owned(), |(line, column)| format!("{file}:{line}:{column}"));
-    let why = error.to_string();
+fn not_yaml(file: &str, error: &serde_saphyr::Error) -> NotYaml {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let spot = error.location().filter(|at| at.line() > 0);
+    let spot = spot.map(|at| Spot { line: number(at.line()), column: number(at.column()), length: 1 });
+    let why = error.without_snippet().to_string();
     let why = why.lines().next().unwrap_or_default();
-    Error::new("a manifest is not YAML").at(place).because(why)
+    // Place and options of the parser are nothing to a reader of a manifest.
+    let why = spot.map_or(why, |at| {
+        why.strip_suffix(&format!(" at line {}, column {}", at.line, at.column)).unwrap_or(why)
+    });
+    let why = why.split(", set DuplicateKeyPolicy").next().unwrap_or(why);
+    let fix = if why.starts_with("tabs disallowed") {
+        Some("indent with spaces")
+    } else if why.starts_with("duplicate mapping key") {
+        Some("keep one of them: the API server would take the last one and drop the others")
+    } else {
+        None
+    };
+    NotYaml { file: file.to_owned(), spot, why: why.to_owned(), fix }
 }
 
-fn stack(session: &Session, document: Document, default_namespace: &str) -> Result<StackFile, Error> {
+/// Whether a document is a stack at all.
+pub fn identify(document: &Document) -> Result<(), Error> {
     let value = &document.value;
     let text = |path: &str| value.pointer(path).and_then(Value::as_str);
-    let place = format!("{}:{}", document.file, document.line);
     let (kind, api) = (text("/kind").unwrap_or_default(), text("/apiVersion").unwrap_or_default());
-    if kind != KIND || api != API_VERSION {
-        let other = Error::new(format!("a document is not an {KIND}")).at(place);
-        let other = other.because(match (kind, api) {
-            ("", _) => "it has no kind".to_owned(),
-            (KIND, api) => format!("its apiVersion is {api}, which this version does not know"),
-            (kind, _) => format!("its kind is {kind}"),
-        });
-        return Err(match nearest(kind, [KIND].into_iter()) {
-            Some(meant) if kind != meant => other.fix(format!("did you mean kind: {meant}?")),
-            _ => other.fix(format!("give documents with apiVersion: {API_VERSION} and kind: {KIND} only")),
-        });
+    if kind == KIND && api == API_VERSION {
+        return Ok(());
     }
-    let mut stack: ObservabilityStack = serde_json::from_value(value.clone()).map_err(|error| {
-        Error::new(format!("an {KIND} cannot be read"))
-            .at(place.clone())
-            .because(error)
-            .fix("obstack validate -f FILE names each fault with its line")
-    })?;
+    let other = Error::new(format!("a document is not an {KIND}"));
+    let other = other.at(format!("{}:{}", document.source.file, document.line)).because(match (kind, api) {
+        _ if !value.is_object() => "it is no map of fields".to_owned(),
+        ("", _) => "it has no kind".to_owned(),
+        (KIND, "") => "it has no apiVersion".to_owned(),
+        (KIND, api) => format!("its apiVersion is {api}, which this version does not know"),
+        (kind, _) => format!("its kind is {kind}"),
+    });
+    Err(match nearest(kind, [KIND].into_iter()) {
+        Some(meant) if kind != meant => other.fix(format!("did you mean kind: {meant}?")),
+        _ => other.fix(format!("give documents with apiVersion: {API_VERSION} and kind: {KIND} only")),
+    })
+}
+
+/// The stack of a document that is one. `default_namespace` is for one that names none.
+pub fn stack(session: &Session, document: Document, default_namespace: &str) -> Result<StackFile, Error> {
+    let place = format!("{}:{}", document.source.file, document.line);
+    let mut stack: ObservabilityStack = serde_json::from_value(check::without_nulls(&document.value))
+        .map_err(|error| {
+            Error::new(format!("an {KIND} cannot be read"))
+                .at(place.clone())
+                .because(error)
+                .fix("obstack validate -f FILE names each fault with its line")
+        })?;
     let namespace = match (stack.metadata.namespace.clone(), session.global.namespace.clone()) {
         (Some(own), Some(asked)) if own != asked => {
             return Err(Error::new("a manifest is of another namespace than the one that was asked for")

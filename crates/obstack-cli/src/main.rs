@@ -3,6 +3,7 @@
 
 mod args;
 mod charts;
+mod check;
 mod cluster;
 mod commands;
 mod compare;
@@ -11,6 +12,7 @@ mod exit;
 mod fields;
 mod input;
 mod output;
+mod path;
 mod planner;
 mod progress;
 mod session;

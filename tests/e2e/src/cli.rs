@@ -40,7 +40,7 @@ impl From<Output> for Told {
 }
 
 /// The binary to test: `OBSTACK_CLI`, or the one beside the test's own.
-fn binary() -> PathBuf {
+pub fn cli_binary() -> PathBuf {
     if let Some(given) = std::env::var_os("OBSTACK_CLI") {
         return given.into();
     }
@@ -55,7 +55,7 @@ impl World {
     /// The command, as an administrator, with the bundled charts.
     pub fn cli_command(&self, args: &[&str]) -> Command {
         let dir = self.dir.path();
-        let mut command = Command::new(binary());
+        let mut command = Command::new(cli_binary());
         command.env_clear().env("KUBECONFIG", &self.sandbox.kubeconfig).env("HOME", dir).env("TMPDIR", dir);
         command.env("OBSTACK_CHART_SOURCE", "bundled").env("OBSTACK_HELM", &self.sandbox.tools.helm.path);
         command.args(args).stdin(Stdio::null());

@@ -20,7 +20,7 @@ mod witness;
 mod world;
 
 pub use audit::{Audit, Request};
-pub use cli::Told;
+pub use cli::{Told, cli_binary};
 pub use cluster::Cluster;
 pub use door::Door;
 pub use follow::{Follow, Mark, State};
@@ -28,6 +28,6 @@ pub use kinds::*;
 pub use operator::{Flags, Operator};
 pub use room::{PRIORITY_CLASS, room};
 pub use s3::{Keys, ObjectStore};
-pub use stack::{MIMIR, TEMPO, TEMPO_SINGLE, condition, edited, set, text, unset};
+pub use stack::{MIMIR, TEMPO, TEMPO_SINGLE, condition, edited, set, stack, text, unset};
 pub use wait::{eventually, holds_for, wait_at_most};
 pub use world::{Snapshot, World, random};

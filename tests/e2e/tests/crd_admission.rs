@@ -1,10 +1,15 @@
-//! The API server's own word on stacks: every admission rule passes one and refuses one, with its message.
+//! The API server's own word on stacks: every admission rule passes one and refuses one, with its message. `obstack
+//! validate` has to say the same of the same objects, without an API server.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
 use obstack_api::rules::{COMPONENT_RULES, RULES};
-use obstack_e2e::{MIMIR, STACK, TEMPO, TEMPO_SINGLE, World, edited, text};
+use obstack_e2e::{MIMIR, STACK, TEMPO, TEMPO_SINGLE, World, cli_binary, edited, stack, text};
 use serde_json::{Value, json};
 
 type Edits<'a> = &'a [(&'a str, Value)];
@@ -48,10 +53,11 @@ fn update(at: &str, words: &str, before: &Value, passes: Edits, refused: Edits) 
     Case { rule: rule(at, words), before: Some(before.clone()), passes, refused }
 }
 
-fn cases(world: &World) -> Vec<Case> {
-    let single = world.stack("a", &[TEMPO_SINGLE]);
-    let tempo = world.stack("a", &[TEMPO]);
-    let both = world.stack("a", &[TEMPO, MIMIR]);
+/// The cases, on stacks of some backends.
+fn cases(stack: impl Fn(&[&str]) -> Value) -> Vec<Case> {
+    let single = stack(&[TEMPO_SINGLE]);
+    let tempo = stack(&[TEMPO]);
+    let both = stack(&[TEMPO, MIMIR]);
     let mut cases = of_names(&single);
     cases.extend(of_backends(&single, &tempo, &both));
     cases.extend(of_changes(&single, &both));
@@ -364,7 +370,7 @@ fn of_signal(both: &Value, signal: &str, other: &str) -> Vec<Case> {
 #[tokio::test]
 async fn every_rule_passes_one_and_refuses_one() {
     World::run("rules", async |world| {
-        let cases = cases(world);
+        let cases = cases(|backends| world.stack("a", backends));
         let covered: BTreeSet<_> = cases.iter().map(|case| case.rule.clone()).collect();
         assert_eq!(
             rules().difference(&covered).collect::<Vec<_>>(),
@@ -429,28 +435,32 @@ async fn an_unknown_field_is_refused_by_its_path() {
     .await;
 }
 
+/// What the schema refuses: where, what, and the field that the answer names.
+fn schema_cases() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("/spec/traces/chart/version", json!("^2.2.0"), "spec.traces.chart.version"),
+        ("/spec/traces/chart/version", json!(">=2.2.4 <3"), "spec.traces.chart.version"),
+        ("/spec/objectStorage/endpoint", json!("http://host:8333/path"), "spec.objectStorage.endpoint"),
+        ("/spec/objectStorage/endpoint", json!("host:8333"), "spec.objectStorage.endpoint"),
+        ("/spec/objectStorage/buckets/prefix", json!("Upper"), "spec.objectStorage.buckets.prefix"),
+        ("/spec/environment", json!("no_underscores"), "spec.environment"),
+        ("/spec/traces/components/querier/resources/requests/cpu", json!("lots"), "requests.cpu"),
+        ("/spec/traces/components/querier/replicas", json!(-1), "replicas"),
+        ("/spec/deletionPolicy", json!("DeleteAll"), "spec.deletionPolicy"),
+        ("/spec/collectors/alloy", json!({"kind": "Deployment"}), "spec.collectors.alloy.mode"),
+        (
+            "/spec/collectors/alloy",
+            json!({"mode": "ConfigMapOnly", "otlp": {"grpcPort": 80}}),
+            "spec.collectors.alloy.otlp.grpcPort",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn what_the_schema_itself_refuses() {
     World::run("schema", async |world| {
         let base = world.stack("schema", &[TEMPO]);
-        let cases = [
-            ("/spec/traces/chart/version", json!("^2.2.0"), "spec.traces.chart.version"),
-            ("/spec/traces/chart/version", json!(">=2.2.4 <3"), "spec.traces.chart.version"),
-            ("/spec/objectStorage/endpoint", json!("http://host:8333/path"), "spec.objectStorage.endpoint"),
-            ("/spec/objectStorage/endpoint", json!("host:8333"), "spec.objectStorage.endpoint"),
-            ("/spec/objectStorage/buckets/prefix", json!("Upper"), "spec.objectStorage.buckets.prefix"),
-            ("/spec/environment", json!("no_underscores"), "spec.environment"),
-            ("/spec/traces/components/querier/resources/requests/cpu", json!("lots"), "requests.cpu"),
-            ("/spec/traces/components/querier/replicas", json!(-1), "replicas"),
-            ("/spec/deletionPolicy", json!("DeleteAll"), "spec.deletionPolicy"),
-            ("/spec/collectors/alloy", json!({"kind": "Deployment"}), "spec.collectors.alloy.mode"),
-            (
-                "/spec/collectors/alloy",
-                json!({"mode": "ConfigMapOnly", "otlp": {"grpcPort": 80}}),
-                "spec.collectors.alloy.otlp.grpcPort",
-            ),
-        ];
-        for (pointer, value, field) in cases {
+        for (pointer, value, field) in schema_cases() {
             let Err(kube::Error::Api(status)) =
                 world.cluster.create(STACK, &edited(&base, &[(pointer, value.clone())]), true).await
             else {
@@ -499,4 +509,59 @@ async fn a_fresh_stack_is_pending_and_loses_nothing() {
         assert_eq!(answer["state"], "NotProvidedByBackend", "{answer}");
     })
     .await;
+}
+
+/// What `obstack validate` finds in an object by schema and rules: fields and messages. What the operator refuses
+/// beyond them is not compared here.
+fn found(object: &Value, before: Option<&Value>) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(cli_binary());
+    // A kubeconfig that leads nowhere: no cluster is asked.
+    command.env_clear().env("KUBECONFIG", "/nowhere").args(["validate", "-f", "-", "-o", "json"]);
+    if let Some(before) = before {
+        let file = folder.path().join("old.json");
+        std::fs::write(&file, before.to_string()).expect("the stored object");
+        command.arg("--old").arg(file);
+    }
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("kubectl-obstack runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(object.to_string().as_bytes()).expect("kubectl-obstack reads");
+    drop(input);
+    let told = child.wait_with_output().expect("kubectl-obstack ends");
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|error| {
+        panic!("no JSON: {error}: {}", String::from_utf8_lossy(&told.stderr));
+    });
+    let faults = report["stacks"][0]["faults"].as_array().expect("faults");
+    let by_server = |fault: &&Value| ["Schema", "Rule"].contains(&text(fault, "/source"));
+    let said = |fault: &Value| (text(fault, "/path").to_owned(), text(fault, "/message").to_owned());
+    faults.iter().filter(by_server).map(said).collect()
+}
+
+fn anywhere(backends: &[&str]) -> Value {
+    stack("a", "anywhere", "http://s3:8333", "p", backends)
+}
+
+#[test]
+fn validate_agrees_with_the_api_server_on_every_rule() {
+    for Case { rule: (at, message), before, passes, refused } in cases(anywhere) {
+        let faults = found(&passes, before.as_ref());
+        assert!(faults.is_empty(), "{at}: {message}: this should pass: {faults:#?}\n{:#}", passes["spec"]);
+        let faults = found(&refused, before.as_ref());
+        let field = at.split(".*").next().unwrap_or_default();
+        let said = |(path, said): &(String, String)| *said == message && path.starts_with(field);
+        assert!(faults.iter().any(said), "{at}: `{message}` is not among {faults:#?}\n{:#}", refused["spec"]);
+    }
+}
+
+#[test]
+fn validate_agrees_with_the_api_server_on_the_schema() {
+    let base = anywhere(&[TEMPO]);
+    assert_eq!(found(&base, None), []);
+    let typo = edited(&base, &[("/spec/traces/componets", json!({}))]);
+    assert_eq!(found(&typo, None).first().map(|(path, _)| path.as_str()), Some("spec.traces.componets"));
+    for (pointer, value, field) in schema_cases() {
+        let faults = found(&edited(&base, &[(pointer, value.clone())]), None);
+        assert!(faults.iter().any(|(path, _)| path.contains(field)), "{pointer}: {value}: {faults:#?}");
+    }
 }

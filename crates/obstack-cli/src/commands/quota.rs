@@ -116,7 +116,7 @@ async fn part(
 fn given(files: &[PathBuf]) -> Result<Quotas, Error> {
     let mut quotas = Quotas::new();
     for document in input::documents(files)? {
-        let place = format!("{}:{}", document.file, document.line);
+        let place = format!("{}:{}", document.source.file, document.line);
         let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
         if kind != "ResourceQuota" {
             return Err(Error::new("a document is no ResourceQuota")

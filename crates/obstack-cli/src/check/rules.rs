@@ -1,0 +1,101 @@
+//! The admission rules (CEL), evaluated as the API server does: on the object with its defaults, and on the change
+//! from what is stored.
+
+use kube_cel::{ErrorKind, RootContext, ValidationError, Validator, apply_defaults, compile_schema};
+use serde_json::{Map, Value};
+
+use super::{Fault, Source, witness};
+use crate::{
+    input::{API_VERSION, KIND},
+    path::Path,
+};
+
+/// Why a fault is one, where the rule said no.
+const REFUSED: &str = "RuleRefused";
+/// Where it could not be asked. That is never a yes.
+const NOT_EVALUATED: &str = "RuleNotEvaluated";
+
+/// Holds a document against every rule that it meets.
+pub(super) fn hold(schema: &Value, document: &Value, stored: Option<&Value>) -> Vec<Fault> {
+    let defaulted = apply_defaults(schema, document);
+    // Rules cost most when they are read: those of blocks that are not there, and of changes where nothing is
+    // stored, are left out.
+    let met = met(schema, &defaulted, stored.is_some());
+    let compiled = compile_schema(&met);
+    let (group, _) = API_VERSION.split_once('/').unwrap_or_default();
+    let root = RootContext {
+        api_version: API_VERSION.to_owned(),
+        api_group: group.to_owned(),
+        kind: KIND.to_owned(),
+    };
+    let validator = Validator::new();
+    let Err(errors) = validator.validate_compiled_with_context(&compiled, &defaulted, stored, Some(&root))
+    else {
+        return Vec::new();
+    };
+    let mut faults: Vec<Fault> = Vec::new();
+    for error in errors {
+        for fault in told(&validator, schema, document, &defaulted, stored, &error) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+    }
+    faults
+}
+
+/// The faults behind one rule that did not pass: one for each field that it refuses.
+fn told(
+    validator: &Validator,
+    schema: &Value,
+    document: &Value,
+    defaulted: &Value,
+    stored: Option<&Value>,
+    error: &ValidationError,
+) -> Vec<Fault> {
+    let node = Path::read(&error.field_path, defaulted);
+    if error.kind != ErrorKind::ValidationFailure {
+        let message = format!("the rule could not be evaluated here: {} ({})", error.message, error.rule);
+        let fault = Fault::new(Source::Rule, NOT_EVALUATED, node, message);
+        return vec![fault.fix("let the API server hold it: obstack validate --server")];
+    }
+    let trial = witness::Trial::new(validator, schema, &node, stored, error);
+    let found = match (&trial, node.get(document)) {
+        (Some(trial), Some(part)) => trial.culprits(part, &error.message),
+        _ => Vec::new(),
+    };
+    if found.is_empty() {
+        return vec![Fault::new(Source::Rule, REFUSED, node, error.message.clone())];
+    }
+    let fault = |culprit: witness::Culprit| Fault {
+        with: culprit.with.iter().map(|path| node.join(path)).chain([node.clone()]).collect(),
+        ..Fault::new(Source::Rule, REFUSED, node.join(&culprit.field), error.message.clone())
+    };
+    found.into_iter().map(fault).collect()
+}
+
+/// The part of a schema that a value meets.
+fn met(schema: &Value, value: &Value, changes: bool) -> Value {
+    let Some(keywords) = schema.as_object() else { return schema.clone() };
+    let mut out = Map::new();
+    for (keyword, content) in keywords {
+        let content = match (keyword.as_str(), content) {
+            ("properties", Value::Object(fields)) => {
+                let fields = fields.iter().filter_map(|(name, schema)| {
+                    Some((name.clone(), met(schema, value.get(name)?, changes)))
+                });
+                Value::Object(fields.collect())
+            }
+            // Values of a map, and items, differ in what they have: their rules are few.
+            ("additionalProperties" | "items", _) => content.clone(),
+            ("x-kubernetes-validations", Value::Array(rules)) => {
+                let of_change =
+                    |rule: &Value| rule["rule"].as_str().is_some_and(|rule| rule.contains("oldSelf"));
+                Value::Array(rules.iter().filter(|rule| changes || !of_change(rule)).cloned().collect())
+            }
+            _ => content.clone(),
+        };
+        out.insert(keyword.clone(), content);
+    }
+    Value::Object(out)
+}
