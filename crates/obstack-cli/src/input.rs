@@ -112,16 +112,6 @@ fn refused(checker: &Checker, document: &Document) -> Option<Error> {
     })
 }
 
-/// The one stack of files.
-pub fn one_stack(session: &Session, files: &Files, default_namespace: &str) -> Result<StackFile, Error> {
-    let mut stacks = stacks(session, files, default_namespace)?;
-    match (stacks.pop(), stacks.len()) {
-        (Some(stack), 0) => Ok(stack),
-        (_, more) => Err(Error::new(format!("this command is about one stack, and {} were given", more + 1))
-            .fix("give one file with one ObservabilityStack")),
-    }
-}
-
 /// The documents of files, lists taken apart.
 pub fn documents(files: &[PathBuf]) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();

@@ -38,6 +38,7 @@ fn facts() -> Facts {
         default_chart_source: ChartSource::Upstream,
         secrets: [("s3".to_owned(), SecretFacts { keys, ..SecretFacts::default() })].into(),
         claimed_buckets: std::collections::BTreeMap::new(),
+        claimed_names: std::collections::BTreeMap::new(),
     }
 }
 
