@@ -64,11 +64,19 @@ pub async fn take(client: &Client, key: &StackKey) -> Result<Snapshot, ClusterEr
         look.objects(),
         look.list::<Pod>(look.here(), Some(ours), "which pods there are, and what ails them"),
         look.list::<Event>(look.here(), None, "what controllers and kubelets said"),
-        look.list::<PersistentVolumeClaim>(look.here(), Some("app.kubernetes.io/instance"), "how the claims stand"),
+        look.list::<PersistentVolumeClaim>(
+            look.here(),
+            Some("app.kubernetes.io/instance"),
+            "how the claims stand"
+        ),
         look.list::<ResourceQuota>(look.here(), None, "whether the stack fits into its quotas"),
         look.list::<LimitRange>(look.here(), None, "whether a LimitRange changes or refuses its pods"),
         look.list::<Node>(Api::all(client.clone()), None, "whether nodes are lost, and zones"),
-        look.list::<StorageClass>(Api::all(client.clone()), None, "which storage class is the default, and which can grow"),
+        look.list::<StorageClass>(
+            Api::all(client.clone()),
+            None,
+            "which storage class is the default, and which can grow"
+        ),
     );
     let (view, namespace) = (&look.view, key.namespace.as_str());
     let (objects, mut missing) = objects?;
