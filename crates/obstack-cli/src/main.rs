@@ -1,19 +1,30 @@
 //! `kubectl obstack`: what a person or a pipeline asks of stacks. It decides with the operator's own code: what it
 //! renders, plans and diagnoses is what the operator would.
 
+mod age;
 mod args;
 mod charts;
 mod cluster;
 mod commands;
+mod edit;
 mod error;
+mod evidence;
 mod exit;
+#[cfg(test)]
+mod fixtures;
+mod gitops;
 mod input;
+mod named;
 mod output;
 mod planner;
 mod progress;
 mod session;
+mod sight;
+mod story;
 mod table;
 mod terminal;
+mod told;
+mod tree;
 
 use std::process::ExitCode;
 
