@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn an_age_is_told_in_its_largest_unit() {
-        for (seconds, text) in [(-3, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (200_000, "2d")] {
+        for (seconds, text) in
+            [(-3, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (200_000, "2d")]
+        {
             assert_eq!(short(seconds), text);
         }
     }

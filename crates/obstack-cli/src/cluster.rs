@@ -64,7 +64,8 @@ impl Cluster {
         let what = || format!("list ObservabilityStacks{}", place());
         let mut stacks = bounded(what, api.list(&ListParams::default())).await?.items;
         stacks.sort_by(|a, b| {
-            let key = |stack: &ObservabilityStack| (stack.metadata.namespace.clone(), stack.metadata.name.clone());
+            let key =
+                |stack: &ObservabilityStack| (stack.metadata.namespace.clone(), stack.metadata.name.clone());
             key(a).cmp(&key(b))
         });
         Ok(stacks)

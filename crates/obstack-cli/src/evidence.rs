@@ -85,7 +85,8 @@ fn of_container(object: &str, container: &ContainerFacts) -> Vec<Link> {
         links.push(Link::new(object, field("state.waiting"), message).reason(reason));
     }
     if let Some(ended) = &state.ended {
-        let words = if ended.message.is_empty() { String::new() } else { format!(": {}", ended.message.trim()) };
+        let words =
+            if ended.message.is_empty() { String::new() } else { format!(": {}", ended.message.trim()) };
         let says = format!("exit code {}{words}", ended.exit_code);
         let end = if is_over(state) { "state.terminated" } else { "lastState.terminated" };
         links.push(Link::new(object, field(end), says).reason(&ended.reason));
@@ -140,7 +141,10 @@ pub fn of_component(sight: &Sight, component: &ComponentHealth) -> Vec<Link> {
     let text = component.cause.as_ref().map(|cause| cause.message.as_str()).unwrap_or_default();
     let mut links = Vec::new();
     let name = status.workload.as_deref().unwrap_or_default();
-    let workload = live.workloads.iter().find(|(id, _)| id.name == name && Some(id.kind.as_str()) == status.kind.as_deref());
+    let workload = live
+        .workloads
+        .iter()
+        .find(|(id, _)| id.name == name && Some(id.kind.as_str()) == status.kind.as_deref());
     let object = format!("{} {name}", status.kind.as_deref().unwrap_or("workload"));
     match workload {
         None => links.push(Link::new(&object, "metadata", "it does not exist")),
@@ -158,7 +162,8 @@ pub fn of_component(sight: &Sight, component: &ComponentHealth) -> Vec<Link> {
     if let Some(pod) = worst(sight, component, text) {
         links.extend(of_pod(pod));
         let claims = live.claims.iter().flatten();
-        let own = claims.filter(|claim| claim.name.ends_with(&format!("-{}", pod.name)) && claim.phase != "Bound");
+        let own =
+            claims.filter(|claim| claim.name.ends_with(&format!("-{}", pod.name)) && claim.phase != "Bound");
         links.extend(own.flat_map(of_claim));
         links.extend(of_node(live, pod));
     }
@@ -171,13 +176,15 @@ pub fn of_component(sight: &Sight, component: &ComponentHealth) -> Vec<Link> {
 fn worst<'a>(sight: &'a Sight, component: &'a ComponentHealth, text: &str) -> Option<&'a PodFacts> {
     let pods: Vec<_> = sight.pods(&component.status.name).filter(|pod| !pod.ready).collect();
     let is_named = |pod: &&&PodFacts| {
-        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.')).any(|word| word == pod.name)
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+            .any(|word| word == pod.name)
     };
     pods.iter().find(is_named).or_else(|| pods.first()).copied()
 }
 
 fn of_node(live: &Live, pod: &PodFacts) -> Option<Link> {
     let node = live.nodes.as_ref()?.get(&pod.node)?;
-    let lost = Link::new(format!("Node {}", pod.node), "status.conditions[Ready]", "its kubelet does not answer");
+    let lost =
+        Link::new(format!("Node {}", pod.node), "status.conditions[Ready]", "its kubelet does not answer");
     (!node.ready).then_some(lost)
 }

@@ -55,7 +55,8 @@ impl GitOps {
     pub fn warning(&self, yaml: &str) -> String {
         let snippet: String = yaml.lines().map(|line| format!("\n  {line}")).collect();
         format!(
-            "{} applies this stack from git ({}) and may take this change back. Commit it there too:{snippet}",
+            "{} applies this stack from git ({}): where the manifest there says something else, this change is taken \
+             back. Commit it there too:{snippet}",
             self.tool, self.told_by
         )
     }
@@ -86,7 +87,8 @@ mod tests {
     fn who_applies_a_stack_from_git_is_found_by_marks_and_managers() {
         let mut stack = fixtures::stack("ready");
         assert_eq!(GitOps::of(&stack), None);
-        stack.metadata.labels = serde_json::from_value(json!({"kustomize.toolkit.fluxcd.io/name": "apps"})).ok();
+        stack.metadata.labels =
+            serde_json::from_value(json!({"kustomize.toolkit.fluxcd.io/name": "apps"})).ok();
         assert_eq!(GitOps::of(&stack).map(|owner| owner.tool), Some(FLUX));
         stack.metadata.labels = None;
         let entries = json!([

@@ -125,7 +125,9 @@ fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|error| {
         let failed = Error::new("cannot read a manifest").at(path.display().to_string()).because(&error);
         match error.kind() {
-            io::ErrorKind::NotFound => failed.fix("see that the path is right: it is taken from the current folder"),
+            io::ErrorKind::NotFound => {
+                failed.fix("see that the path is right: it is taken from the current folder")
+            }
             io::ErrorKind::InvalidData => failed.fix("a manifest is text in UTF-8"),
             _ => failed,
         }

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Words before a slash that are the kind rather than a namespace, as kubectl takes them.
-const KINDS: &[&str] = &["obstack", "observabilitystack", "observabilitystacks", "observabilitystacks.obstack.dev"];
+const KINDS: &[&str] =
+    &["obstack", "observabilitystack", "observabilitystacks", "observabilitystacks.obstack.dev"];
 
 /// The stack that a command is about.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,8 +54,10 @@ fn parse(text: &str) -> Result<(Option<String>, String), Error> {
         [namespace, name] if !namespace.is_empty() && !name.is_empty() => {
             Ok((Some((*namespace).to_owned()), (*name).to_owned()))
         }
-        _ => Err(Error::new(format!("`{text}` names no stack"))
-            .fix("write NAME, NAMESPACE/NAME or obstack/NAME")),
+        _ => {
+            Err(Error::new(format!("`{text}` names no stack"))
+                .fix("write NAME, NAMESPACE/NAME or obstack/NAME"))
+        }
     }
 }
 
@@ -84,7 +87,9 @@ async fn only_one(session: &Session, cluster: &Cluster) -> Result<ObservabilityS
     let mut stacks = cluster.stacks(Some(&namespace)).await?;
     match (stacks.pop(), stacks.len()) {
         (Some(stack), 0) => {
-            session.terminal.note(&format!("no stack was named: taking {}, the only one there is", key_of(&stack)));
+            session
+                .terminal
+                .note(&format!("no stack was named: taking {}, the only one there is", key_of(&stack)));
             Ok(stack)
         }
         (None, _) => Err(Error::new(format!("there is no ObservabilityStack in namespace {namespace}"))

@@ -154,7 +154,9 @@ impl World {
             Ok(observed) => Ok(Self { facts: observed.facts, assumed, uid, secrets_read: true }),
             Err(ClusterError::Api { what, source: refused }) if is_forbidden(&refused) => {
                 let secrets = secrets_assumed(stack);
-                assumed.push(format!("the Secrets that the stack names exist and did not change (no right to {what})"));
+                assumed.push(format!(
+                    "the Secrets that the stack names exist and did not change (no right to {what})"
+                ));
                 let facts = Facts {
                     cluster: cluster.facts.clone(),
                     default_chart_source: source,

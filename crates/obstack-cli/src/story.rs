@@ -103,7 +103,9 @@ pub fn of(sight: &Sight) -> Story {
         story.chain.push(condition_link(sight, ready, &ready.message));
         if let Some((component, trouble)) = sight.first() {
             let field = format!("status.components[{}]", component.status.name);
-            story.imperfect.push(stack_link(sight, &field, &*trouble.message).reason(trouble.reason.as_str()));
+            story
+                .imperfect
+                .push(stack_link(sight, &field, &*trouble.message).reason(trouble.reason.as_str()));
         }
         let imperfect = status.conditions.iter().filter(|said| !told::is_good(said));
         story.imperfect.extend(imperfect.map(|said| condition_link(sight, said, &said.message)));
@@ -154,7 +156,9 @@ fn chain(sight: &Sight, status: &StackStatus, ready: &Condition, links: &mut Vec
         ConditionType::PlanApplied => {
             links.push(condition_link(sight, gate, &gate.message));
             links.extend(plan(sight, status, gate));
-            if gate.reason == Reason::AwaitingApproval.as_str() || gate.reason == Reason::ApprovalStale.as_str() {
+            if gate.reason == Reason::AwaitingApproval.as_str()
+                || gate.reason == Reason::ApprovalStale.as_str()
+            {
                 cause = cause.fixed_by(format!("Read the plan, then: `obstack approve {name}`"));
             }
         }
@@ -174,7 +178,8 @@ fn chain(sight: &Sight, status: &StackStatus, ready: &Condition, links: &mut Vec
 /// From the workloads' condition down to a pod, a claim, a quota or an event.
 fn workloads(sight: &Sight, status: &StackStatus, gate: &Condition, links: &mut Vec<Link>) -> FirstCause {
     if let Some((component, trouble)) = sight.first() {
-        let words = if gate.message.starts_with(trouble.message.trim_end_matches('.')) { "" } else { &gate.message };
+        let words =
+            if gate.message.starts_with(trouble.message.trim_end_matches('.')) { "" } else { &gate.message };
         links.push(condition_link(sight, gate, words));
         let field = format!("status.components[{}]", component.status.name);
         links.push(stack_link(sight, &field, &*trouble.message).reason(trouble.reason.as_str()));
@@ -211,7 +216,12 @@ fn plan(sight: &Sight, status: &StackStatus, gate: &Condition) -> Vec<Link> {
     let mut links = Vec::new();
     if let Some(plan) = status.plan.as_ref().filter(|plan| plan.state != obstack_api::PlanState::Applied) {
         links.push(stack_link(sight, "status.plan.digest", &*plan.digest));
-        links.extend(plan.disruptive.iter().take(LISTED).map(|why| stack_link(sight, "status.plan.disruptive", &**why)));
+        links.extend(
+            plan.disruptive
+                .iter()
+                .take(LISTED)
+                .map(|why| stack_link(sight, "status.plan.disruptive", &**why)),
+        );
     }
     let blockers = status.quota.iter().flat_map(|quota| &quota.blockers).take(LISTED);
     let quota_holds = gate.reason == Reason::QuotaExceeded.as_str();
@@ -221,7 +231,11 @@ fn plan(sight: &Sight, status: &StackStatus, gate: &Condition) -> Vec<Link> {
         let seen: Vec<_> = seen.map(|quota| evidence::of_quota(quota, &blocker.resource)).unwrap_or_default();
         let used = seen.first().map(|link| format!(" ({})", link.says)).unwrap_or_default();
         let says = format!("{} free{used}, {} needed", blocker.free, blocker.needs);
-        links.push(Link::new(format!("ResourceQuota {}", blocker.quota), format!("spec.hard[{}]", blocker.resource), says));
+        links.push(Link::new(
+            format!("ResourceQuota {}", blocker.quota),
+            format!("spec.hard[{}]", blocker.resource),
+            says,
+        ));
     }
     links
 }

@@ -69,8 +69,7 @@ impl Table {
             let mut line = " ".repeat(indent);
             for (column, cell) in row.iter().enumerate() {
                 if column < last {
-                    let padding =
-                        widths.get(column).copied().unwrap_or(0).saturating_sub(cell.text.width());
+                    let padding = widths.get(column).copied().unwrap_or(0).saturating_sub(cell.text.width());
                     line.push_str(&terminal.paint(cell.tone, &cell.text));
                     line.push_str(&" ".repeat(padding + GAP));
                     continue;

@@ -71,10 +71,7 @@ impl Terminal {
         let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let size = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
-            width: columns
-                .or_else(|| size().filter(|_| is_terminal))
-                .unwrap_or(PLAIN_WIDTH)
-                .max(NARROWEST),
+            width: columns.or_else(|| size().filter(|_| is_terminal)).unwrap_or(PLAIN_WIDTH).max(NARROWEST),
             is_terminal,
             colours: wanted(is_terminal),
             error_colours: wanted(io::stderr().is_terminal()),

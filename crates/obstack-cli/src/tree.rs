@@ -64,7 +64,8 @@ impl Node {
 
     fn write(&self, terminal: &Terminal, first: &str, rest: &str, text: &mut String) {
         let bar = if self.children.is_empty() { "  " } else { "│ " };
-        let heads: Vec<&(Tone, String)> = self.head.iter().filter(|(_, head)| !head.trim().is_empty()).collect();
+        let heads: Vec<&(Tone, String)> =
+            self.head.iter().filter(|(_, head)| !head.trim().is_empty()).collect();
         let width = first.width() + heads.iter().map(|(_, head)| head.width() + 2).sum::<usize>();
         let painted: Vec<_> = heads.iter().map(|(tone, head)| terminal.paint(*tone, head)).collect();
         let mut line = format!("{}{}", terminal.paint(Tone::Dim, first), painted.join("  "));

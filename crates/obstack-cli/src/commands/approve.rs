@@ -131,7 +131,9 @@ fn waiting(stack: &ObservabilityStack, meant: Option<&str>) -> Result<Waiting, E
     };
     match plan.state {
         PlanState::Applied => return nothing(": the last change is carried out"),
-        PlanState::Held => return nothing(": the change is held by something else; `obstack why` says by what"),
+        PlanState::Held => {
+            return nothing(": the change is held by something else; `obstack why` says by what");
+        }
         PlanState::PendingApproval => {}
     }
     let waits = plan.digest.strip_prefix(ALGORITHM).unwrap_or(&plan.digest);
@@ -142,7 +144,9 @@ fn waiting(stack: &ObservabilityStack, meant: Option<&str>) -> Result<Waiting, E
     }
     let approved = stack.spec.changes.approved_plan.as_deref().and_then(|plan| plan.strip_prefix(ALGORITHM));
     if approved.is_some_and(|approved| waits.starts_with(approved)) {
-        return Ok(Waiting::Nothing("the plan is approved already; the operator has not begun it yet".to_owned()));
+        return Ok(Waiting::Nothing(
+            "the plan is approved already; the operator has not begun it yet".to_owned(),
+        ));
     }
     Ok(Waiting::Plan(plan))
 }

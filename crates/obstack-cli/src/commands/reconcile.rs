@@ -100,7 +100,8 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         None => words(&list.items, &session.terminal),
     };
     session.terminal.print(&text)?;
-    let unseen: Vec<_> = asked.iter().zip(&list.items).filter(|(_, item)| item.looked == Some(false)).collect();
+    let unseen: Vec<_> =
+        asked.iter().zip(&list.items).filter(|(_, item)| item.looked == Some(false)).collect();
     let Some((stack, _)) = unseen.first() else { return Ok(Exit::Done) };
     let key = key_of(stack);
     sight::note_other_version(session, sight::operator(&cluster, &key).await.as_deref());
@@ -131,7 +132,8 @@ async fn looked(
         }
         tokio::time::sleep(STEP).await;
         now = cluster.find(&key).await?.ok_or_else(|| {
-            Error::new(format!("{key} is gone")).because("it was deleted while the operator was asked to look")
+            Error::new(format!("{key} is gone"))
+                .because("it was deleted while the operator was asked to look")
         })?;
     }
     let Verdict { ready, reason, message } = Verdict::of(&now);

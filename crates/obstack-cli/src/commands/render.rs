@@ -70,7 +70,9 @@ fn print_objects(session: &Session, objects: &[Value]) -> Result<String, Error> 
             let documents: Result<Vec<_>, _> = objects.iter().map(output::yaml).collect();
             Ok(documents?.into_iter().map(|document| format!("---\n{document}")).collect())
         }
-        Format::Json => output::json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
+        Format::Json => {
+            output::json(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}))
+        }
         Format::Table | Format::Wide => {
             let mut table = Table::new(&["KIND", "NAMESPACE", "NAME"]);
             for object in objects {

@@ -53,7 +53,8 @@ pub fn text(story: &Story, terminal: &Terminal) -> String {
     root.extend(by_object(&story.chain));
     if let Some(cause) = &story.cause {
         let meaning = cause.meaning.clone().unwrap_or_default();
-        let mut node = Node::new(Tone::Strong, "First cause").and(Tone::Bad, &*cause.reason).says(Tone::Plain, meaning);
+        let mut node =
+            Node::new(Tone::Strong, "First cause").and(Tone::Bad, &*cause.reason).says(Tone::Plain, meaning);
         node.extend(cause.fix.iter().map(|fix| Node::new(Tone::Good, "fix").says(Tone::Plain, fix)));
         node.extend(cause.runbook.iter().map(|page| Node::new(Tone::Dim, "runbook").says(Tone::Plain, page)));
         root.extend([node]);
@@ -79,7 +80,8 @@ fn by_object(links: &[Link]) -> Vec<Node> {
     links
         .chunk_by(|a, b| a.object == b.object)
         .map(|links| {
-            let mut node = Node::new(Tone::Strong, links.first().map(|link| link.object.as_str()).unwrap_or_default());
+            let mut node =
+                Node::new(Tone::Strong, links.first().map(|link| link.object.as_str()).unwrap_or_default());
             node.extend(links.iter().map(|link| {
                 Node::new(Tone::Dim, pad(&link.field, width))
                     .and(Tone::Warn, link.reason.as_deref().unwrap_or_default())

@@ -49,7 +49,8 @@ pub fn of(stack: &ObservabilityStack, pods: &BTreeMap<String, PodFacts>) -> Vec<
         let mark = if is_ready { says.clone() } else { mark };
         tell(said.type_.as_str().to_owned(), says, mark, is_ready || !told::is_good(said));
     }
-    let real = status.components.iter().filter(|component| component.state != ComponentState::NotProvidedByBackend);
+    let real =
+        status.components.iter().filter(|component| component.state != ComponentState::NotProvidedByBackend);
     for component in real {
         let reason = component.reason.as_ref().filter(|reason| reason.as_str() != "RolloutInProgress");
         let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();

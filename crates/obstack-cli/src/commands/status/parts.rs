@@ -117,7 +117,8 @@ fn quota(status: &StackStatus) -> Option<Node> {
 }
 
 fn policy(status: &StackStatus) -> Option<Node> {
-    let words = status.summary.as_ref().map(|summary| summary.policy.clone()).filter(|words| !words.is_empty())?;
+    let words =
+        status.summary.as_ref().map(|summary| summary.policy.clone()).filter(|words| !words.is_empty())?;
     let mut node = Node::new(Tone::Strong, "Policy").says(Tone::Plain, words);
     let violations = status.policy.iter().flat_map(|policy| &policy.violations).take(LISTED);
     node.extend(violations.map(|found| {

@@ -77,9 +77,20 @@ impl Row {
     }
 }
 
-const HEAD: &[&str] = &["NAMESPACE", "NAME", "ENV", "READY", "REASON", "COMPONENTS", "QUOTA", "AGE", "MESSAGE"];
+const HEAD: &[&str] =
+    &["NAMESPACE", "NAME", "ENV", "READY", "REASON", "COMPONENTS", "QUOTA", "AGE", "MESSAGE"];
 const WIDE: &[&str] = &[
-    "NAMESPACE", "NAME", "ENV", "READY", "REASON", "COMPONENTS", "DATAPATH", "QUOTA", "POLICY", "VERSIONS", "AGE",
+    "NAMESPACE",
+    "NAME",
+    "ENV",
+    "READY",
+    "REASON",
+    "COMPONENTS",
+    "DATAPATH",
+    "QUOTA",
+    "POLICY",
+    "VERSIONS",
+    "AGE",
     "MESSAGE",
 ];
 

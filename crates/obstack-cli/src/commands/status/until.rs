@@ -29,7 +29,9 @@ impl FromStr for Until {
         let names = ConditionType::ALL.iter().map(|type_| type_.as_str());
         let type_ = type_.ok_or_else(|| match nearest(name, names.clone()) {
             Some(meant) => format!("there is no condition {name}; did you mean {meant}?"),
-            None => format!("there is no condition {name}; there are {}", names.collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("there is no condition {name}; there are {}", names.collect::<Vec<_>>().join(", "))
+            }
         })?;
         let all = [ConditionStatus::True, ConditionStatus::False, ConditionStatus::Unknown];
         let found = all.into_iter().find(|known| same(told::word(*known), status));

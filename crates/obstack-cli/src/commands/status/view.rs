@@ -1,8 +1,7 @@
 //! One stack as a tree: what is wrong and what to do first, what is merely so after it.
 
 use obstack_api::{
-    ComponentState, ComponentStatus, Condition, ConditionStatus, ConditionType, PlanState,
-    StackStatus,
+    ComponentState, ComponentStatus, Condition, ConditionStatus, ConditionType, PlanState, StackStatus,
 };
 
 use super::parts;
@@ -27,7 +26,9 @@ fn tree(sight: &Sight) -> Node {
     let verdict = Verdict::of(stack);
     let about = format!("env {}, {} old", stack.spec.environment, age::short(sight.age()));
     let mut root = Node::new(Tone::Strong, sight.key.to_string()).and(Tone::Dim, about);
-    root.extend(Told::of(stack).caveat().map(|caveat| Node::new(Tone::Warn, "Not current").says(Tone::Warn, caveat)));
+    root.extend(
+        Told::of(stack).caveat().map(|caveat| Node::new(Tone::Warn, "Not current").says(Tone::Warn, caveat)),
+    );
     if Told::of(stack) == Told::Never {
         let why = "is the operator running, and does it watch this namespace? docs/runbook/Pending.md";
         root.extend([Node::new(Tone::Plain, "Look at").says(Tone::Plain, why)]);
@@ -36,9 +37,10 @@ fn tree(sight: &Sight) -> Node {
     }
     let old = if Told::of(stack) == Told::Now { "" } else { ", of the spec before" };
     let stored = told::condition(stack, ConditionType::Ready);
-    let (ready, reason, message) = stored.map_or((verdict.ready, &*verdict.reason, &*verdict.message), |said| {
-        (said.status, &*said.reason, &*said.message)
-    });
+    let (ready, reason, message) = stored
+        .map_or((verdict.ready, &*verdict.reason, &*verdict.message), |said| {
+            (said.status, &*said.reason, &*said.message)
+        });
     // The cause below says the same at length.
     let words = if ready == ConditionStatus::False { "" } else { message };
     root.extend([Node::new(told::tone_of(ready), format!("Ready {}", told::word(ready)))
@@ -72,7 +74,9 @@ fn first_cause(sight: &Sight, status: &StackStatus, ready: ConditionStatus) -> O
     let cause = FirstCause::of(reason);
     // The status repeats the fix in its message.
     let message = match &cause.fix {
-        Some(fix) => message.strip_suffix(fix.as_str()).map_or(message.clone(), |bare| bare.trim_end().to_owned()),
+        Some(fix) => {
+            message.strip_suffix(fix.as_str()).map_or(message.clone(), |bare| bare.trim_end().to_owned())
+        }
         None => message,
     };
     let mut node = Node::new(Tone::Bad, "Cause").and(Tone::Strong, reason).says(Tone::Plain, message);
@@ -109,7 +113,8 @@ fn waiting(sight: &Sight, status: &StackStatus) -> Option<Node> {
 fn conditions(status: &StackStatus) -> Option<Node> {
     let shown: Vec<&Condition> =
         status.conditions.iter().filter(|said| said.type_ != ConditionType::Ready).collect();
-    let (good, matter): (Vec<&Condition>, Vec<_>) = shown.iter().copied().partition(|said| told::is_good(said));
+    let (good, matter): (Vec<&Condition>, Vec<_>) =
+        shown.iter().copied().partition(|said| told::is_good(said));
     let name = widest(shown.iter().map(|said| said.type_.as_str()));
     let reason = widest(shown.iter().map(|said| said.reason.as_str()));
     let line = |said: &&Condition, tone: Tone, words: Tone| {
@@ -135,8 +140,8 @@ fn components(sight: &Sight, status: &StackStatus) -> Option<Node> {
     let counted: Vec<_> = seen.iter().filter(|component| !unprovided(component)).collect();
     let ready = counted.iter().filter(|component| component.state == ComponentState::Ready).count();
     let source = if sight.health.is_empty() { ", as the status has it" } else { "" };
-    let mut node =
-        Node::new(Tone::Strong, "Components").and(Tone::Plain, format!("{ready}/{} ready{source}", counted.len()));
+    let mut node = Node::new(Tone::Strong, "Components")
+        .and(Tone::Plain, format!("{ready}/{} ready{source}", counted.len()));
     let width = widest(seen.iter().map(|component| component.name.as_str()));
     let image = widest(seen.iter().filter_map(|component| component.image.as_deref()).map(version));
     node.extend(seen.iter().map(|component| self::component(sight, component, width, image)));
@@ -170,7 +175,10 @@ fn component(sight: &Sight, component: &ComponentStatus, width: usize, image: us
     let troubled: Vec<_> = sight.pods(&component.name).filter(|pod| !pod.ready).collect();
     node.extend(troubled.iter().take(PODS).map(|pod| self::pod(pod)));
     if troubled.len() > PODS {
-        node.extend([Node::new(Tone::Dim, format!("and {} more pods that are not ready", troubled.len() - PODS))]);
+        node.extend([Node::new(
+            Tone::Dim,
+            format!("and {} more pods that are not ready", troubled.len() - PODS),
+        )]);
     }
     node
 }
@@ -208,4 +216,3 @@ fn unseen(sight: &Sight) -> Option<Node> {
     node.extend(sight.missing.iter().map(|why| Node::new(Tone::Dim, "").says(Tone::Plain, why)));
     (!node.is_bare()).then_some(node)
 }
-

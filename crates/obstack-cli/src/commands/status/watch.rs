@@ -171,7 +171,8 @@ impl Followed {
             Ok(watcher::Event::InitDone) => true,
             Err(error) if code(&error) == 403 && self.missing.is_empty() => {
                 let place = &self.key.namespace;
-                self.missing.push(format!("no right to list and watch pods in namespace {place}: what ails them"));
+                self.missing
+                    .push(format!("no right to list and watch pods in namespace {place}: what ails them"));
                 true
             }
             Err(_) => false,
