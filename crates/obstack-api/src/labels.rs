@@ -10,6 +10,9 @@ pub const INVENTORY: &str = "obstack.dev/inventory";
 pub const CREDENTIALS_HASH: &str = "obstack.dev/credentials-hash";
 /// On the pods of a collector: a hash of their configuration, so that a change of it rolls them.
 pub const CONFIG_HASH: &str = "obstack.dev/config-hash";
+/// On the stack: a moment (RFC 3339) at which somebody asked the operator to look at once. A new value counts, whatever it
+/// is; `status.lastHandledReconcileAt` repeats it when the operator has looked.
+pub const RECONCILE_REQUESTED_AT: &str = "obstack.dev/reconcile-requested-at";
 /// On the stack: held while an object of it lives outside its namespace.
 pub const FINALIZER: &str = "obstack.dev/cleanup";
 /// Field manager of every object that the operator applies. It never changes: another name would strand fields.

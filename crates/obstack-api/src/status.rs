@@ -13,6 +13,11 @@ pub struct StackStatus {
     /// Generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Value of the annotation `obstack.dev/reconcile-requested-at` that was followed last: since then the operator has
+    /// looked at everything anew, and its probe of the buckets has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_reconcile_at: Option<String>,
     /// The state in the vocabulary of conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -1,23 +1,34 @@
 //! `kubectl obstack`: what a person or a pipeline asks of stacks. It decides with the operator's own code: what it
 //! renders, plans and diagnoses is what the operator would.
 
+mod age;
 mod args;
 mod charts;
 mod check;
 mod cluster;
 mod commands;
 mod compare;
+mod edit;
 mod error;
+mod evidence;
 mod exit;
 mod fields;
+#[cfg(test)]
+mod fixtures;
+mod gitops;
 mod input;
+mod named;
 mod output;
 mod path;
 mod planner;
 mod progress;
 mod session;
+mod sight;
+mod story;
 mod table;
 mod terminal;
+mod told;
+mod tree;
 
 use std::process::ExitCode;
 

@@ -88,6 +88,15 @@ impl std::ops::Deref for ClientHandle {
     }
 }
 
+/// What somebody wants of a stack: what changes it is tried at once, whatever failed before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Generation of the spec.
+    pub generation: Option<i64>,
+    /// The request to look at once, see [`requested`](crate::cluster::stack::requested).
+    pub request: Option<String>,
+}
+
 /// What is remembered of each stack between two reconciles. All of it can be lost: a restart starts without.
 #[derive(Debug)]
 pub struct Memory {
@@ -116,8 +125,8 @@ pub struct Remembered {
     pub status: Option<(StackStatus, Instant)>,
     /// Failed reconciles in a row.
     pub failures: u32,
-    /// Before when, and for which generation, no reconcile starts.
-    pub not_before: Option<(Instant, Option<i64>)>,
+    /// Before when, and for whom, no reconcile starts.
+    pub not_before: Option<(Instant, Asked)>,
 }
 
 impl Memory {

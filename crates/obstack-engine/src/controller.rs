@@ -26,7 +26,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    cleanup, cluster::ClusterError, context::Context, publish::publish_over, reconcile::reconcile,
+    cleanup,
+    cluster::{ClusterError, stack::requested},
+    context::{Asked, Context},
+    publish::publish_over,
+    reconcile::reconcile,
     seen::standing,
 };
 
@@ -166,11 +170,12 @@ fn key_of(stack: &Guarded) -> StackKey {
 async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
     let key = key_of(&stack);
     let span = tracing::info_span!("reconcile", stack = %key);
-    let generation = stack.meta().generation;
+    let metadata = stack.meta();
+    let asked = Asked { generation: metadata.generation, request: requested(metadata) };
     let memory = ctx.memory.recall(&key);
-    if let Some((until, of)) = memory.not_before
+    if let Some((until, of)) = &memory.not_before
         && let Some(wait) = until.checked_duration_since(Instant::now())
-        && of == generation
+        && *of == asked
     {
         return Ok(Action::requeue(wait));
     }
@@ -193,10 +198,13 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
         }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, failures = memory.failures + 1, "the reconcile failed and is tried again"));
-            let wait = backoff(&key, memory.failures);
+            // Whoever asks anew is not made to wait for what failed before.
+            let anew = memory.not_before.as_ref().is_none_or(|(_, of)| of.request != asked.request);
+            let failures = if anew { 0 } else { memory.failures };
+            let wait = backoff(&key, failures);
             ctx.memory.update(&key, |memory| {
-                memory.failures = memory.failures.saturating_add(1);
-                memory.not_before = Some((Instant::now() + wait, generation));
+                memory.failures = failures.saturating_add(1);
+                memory.not_before = Some((Instant::now() + wait, asked));
                 // What was being written is not known: read it anew.
                 memory.stored = None;
             });
@@ -222,8 +230,15 @@ async fn one(ctx: Arc<Context>, key: StackKey, stack: Arc<Guarded>) -> Result<Du
             let violations = vec![Violation::new(Reason::InvalidSpec, "spec", message)];
             let (components, aspects) = standing(&ctx, &key, None).await?;
             let situation = Situation::Invalid { violations, components, aspects };
-            let held =
-                publish_over(&ctx, &key, &invalid.metadata, StackStatus::default(), &situation).await?;
+            let held = publish_over(
+                &ctx,
+                &key,
+                &invalid.metadata,
+                StackStatus::default(),
+                requested(&invalid.metadata),
+                &situation,
+            )
+            .await?;
             Ok(held.unwrap_or(BACKOFF_MAX * 10))
         }
     }

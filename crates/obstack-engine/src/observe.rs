@@ -93,9 +93,9 @@ impl Context {
 }
 
 impl Observed {
-    /// How the buckets stand; starts a probe when one is due.
-    pub fn look(&self, ctx: &Context, key: &StackKey, valid: &ValidStack) -> Look {
-        ctx.probes.look(key, &valid.storage, &valid.buckets, &self.credentials(valid))
+    /// How the buckets stand; starts a probe when one is due, and when `request` is new.
+    pub fn look(&self, ctx: &Context, key: &StackKey, valid: &ValidStack, request: Option<String>) -> Look {
+        ctx.probes.look(key, &valid.storage, &valid.buckets, &self.credentials(valid), request)
     }
 
     /// How the object store is reached, with the keys that the pods have.

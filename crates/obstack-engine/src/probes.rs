@@ -48,6 +48,10 @@ struct Stack {
     running: bool,
     failures: u32,
     due: Instant,
+    /// Somebody's request to look at once, the newest.
+    request: Option<String>,
+    /// The request that a probe has ended for that began after it.
+    followed: Option<String>,
 }
 
 /// What the probes know of a stack's buckets.
@@ -57,6 +61,8 @@ pub struct Look {
     pub results: Option<Vec<BucketHealth>>,
     /// When to look again.
     pub again: Duration,
+    /// No request is left that a probe has to follow.
+    pub current: bool,
 }
 
 impl Probes {
@@ -69,13 +75,14 @@ impl Probes {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a stack's buckets stand. Starts a probe when one is due.
+    /// How a stack's buckets stand. Starts a probe when one is due, and for a request that is new.
     pub fn look(
         self: &Arc<Self>,
         key: &StackKey,
         storage: &Storage,
         buckets: &[Bucket],
         credentials: &Credentials,
+        request: Option<String>,
     ) -> Look {
         let names: Vec<_> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
         let subject = format!(
@@ -87,11 +94,22 @@ impl Probes {
         );
         let now = Instant::now();
         let mut stacks = self.stacks();
-        let fresh =
-            || Stack { subject: subject.clone(), results: None, running: false, failures: 0, due: now };
+        let fresh = || Stack {
+            subject: subject.clone(),
+            results: None,
+            running: false,
+            failures: 0,
+            due: now,
+            request: request.clone(),
+            followed: None,
+        };
         let stack = stacks.entry(key.clone()).or_insert_with(fresh);
         if stack.subject != subject {
             *stack = fresh();
+        }
+        if stack.request != request {
+            // One that runs began before it and is followed by another.
+            (stack.request, stack.due, stack.failures) = (request, now, 0);
         }
         if !stack.running && stack.due <= now {
             stack.running = true;
@@ -101,6 +119,7 @@ impl Probes {
                 access: access(storage, credentials),
                 policy: Policy { create: storage.create, adopt: storage.adopt },
                 buckets: buckets.to_vec(),
+                request: stack.request.clone(),
             };
             let span = tracing::info_span!("probe", stack = %key);
             tokio::spawn(Arc::clone(self).run(probe).instrument(span));
@@ -110,7 +129,8 @@ impl Probes {
         } else {
             stack.due.saturating_duration_since(now)
         };
-        Look { results: stack.results.clone(), again: again.max(Duration::from_millis(500)) }
+        let current = stack.request.is_none() || stack.request == stack.followed;
+        Look { results: stack.results.clone(), again: again.max(Duration::from_millis(500)), current }
     }
 
     /// Has a stack reconciled.
@@ -151,8 +171,12 @@ impl Probes {
             };
             stack.running = false;
             stack.failures = if failed { stack.failures.saturating_add(1) } else { 0 };
-            stack.due = Instant::now() + self.wait(stack.failures, &probe.key);
-            let news = stack.results.as_ref() != Some(&results);
+            let waited_for = stack.request != stack.followed;
+            if stack.request == probe.request {
+                stack.due = Instant::now() + self.wait(stack.failures, &probe.key);
+            }
+            stack.followed = probe.request;
+            let news = waited_for || stack.results.as_ref() != Some(&results);
             stack.results = Some(results);
             news
         };
@@ -206,6 +230,8 @@ struct Probe {
     access: Access,
     policy: Policy,
     buckets: Vec<Bucket>,
+    /// The request that it follows.
+    request: Option<String>,
 }
 
 impl Probe {
@@ -230,4 +256,65 @@ impl Probe {
 
 fn fault(error: &StorageError) -> Fault {
     Fault { reason: error.reason(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use obstack_core::valid::SecretKey;
+
+    use super::*;
+
+    fn storage(endpoint: &str) -> Storage {
+        let key = |key: &str| SecretKey { name: "s3".into(), key: key.into() };
+        Storage {
+            endpoint: endpoint.to_owned(),
+            host: endpoint.trim_start_matches("http://").to_owned(),
+            tls: false,
+            region: "us-east-1".into(),
+            path_style: true,
+            ca: None,
+            access_key: key("access"),
+            secret_key: key("secret"),
+            credentials_hash: "hash".into(),
+            create: false,
+            adopt: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_has_the_buckets_probed_anew_and_is_followed_when_that_has_ended() {
+        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", door.local_addr().expect("an address"));
+        // Nobody answers there.
+        drop(door);
+        let (triggers, mut triggered) = mpsc::unbounded_channel();
+        let probes = Arc::new(Probes::new(Duration::from_secs(3600), Metrics::default(), triggers));
+        let key = StackKey { namespace: "ns".into(), name: "dev".into() };
+        let bucket =
+            Bucket { name: "blocks".into(), purpose: "traces.blocks".into(), reserved_keys: "obstack-" };
+        let credentials = Credentials { keys: Arc::default(), ca: None };
+        let storage = storage(&endpoint);
+        let look = |request: Option<&str>| {
+            let (storage, buckets) = (&storage, std::slice::from_ref(&bucket));
+            probes.look(&key, storage, buckets, &credentials, request.map(str::to_owned))
+        };
+        let runs = || probes.stacks().get(&key).is_some_and(|stack| stack.running);
+        assert!(look(None).current, "nobody asked");
+        triggered.recv().await.expect("the first probe has news");
+        // As if it had failed for hours.
+        probes.stacks().get_mut(&key).expect("known").due = Instant::now() + Duration::from_secs(3600);
+        assert!(look(None).results.is_some() && !runs(), "none is due");
+
+        assert!(!look(Some("now")).current && runs(), "a request makes one due");
+        triggered.recv().await.expect("its end is told, though it found the same");
+        assert!(look(Some("now")).current);
+
+        // One more comes while a probe runs that began before it.
+        assert!(!look(Some("again")).current);
+        assert!(!look(Some("once more")).current);
+        triggered.recv().await.expect("the end of the one for `again`");
+        assert!(!look(Some("once more")).current && runs());
+        triggered.recv().await.expect("the end of the one for `once more`");
+        assert!(look(Some("once more")).current && !runs());
+    }
 }

@@ -11,14 +11,17 @@ use obstack_core::{
 };
 
 use crate::{
-    cluster::{ClusterError, stack},
+    cluster::{
+        ClusterError,
+        stack::{self, requested},
+    },
     context::Context,
 };
 
 /// Shortest time between two writes of a status that says the same of Ready: pods come and go in bursts.
 const PACE: Duration = Duration::from_millis(500);
 
-/// Publishes what a situation comes to. Returns how long the write was put off, if it was.
+/// Publishes what a look at a stack comes to. Returns how long the write was put off, if it was.
 pub async fn publish(
     ctx: &Context,
     key: &StackKey,
@@ -26,15 +29,27 @@ pub async fn publish(
     situation: &Situation,
 ) -> Result<Option<Duration>, ClusterError> {
     let previous = object.status.clone().unwrap_or_default();
-    publish_over(ctx, key, &object.metadata, previous, situation).await
+    publish_over(ctx, key, &object.metadata, previous, requested(&object.metadata), situation).await
 }
 
-/// The same for a stack of which only metadata can be read.
+/// The same while a part of a look that somebody asked for goes on: the request is not followed yet.
+pub async fn publish_before_all_is_seen(
+    ctx: &Context,
+    key: &StackKey,
+    object: &ObservabilityStack,
+    situation: &Situation,
+) -> Result<Option<Duration>, ClusterError> {
+    let previous = object.status.clone().unwrap_or_default();
+    publish_over(ctx, key, &object.metadata, previous, None, situation).await
+}
+
+/// The same for a stack of which only metadata can be read. `followed` is the request to look that this look has followed.
 pub async fn publish_over(
     ctx: &Context,
     key: &StackKey,
     metadata: &kube::api::ObjectMeta,
     stored: StackStatus,
+    followed: Option<String>,
     situation: &Situation,
 ) -> Result<Option<Duration>, ClusterError> {
     let generation = metadata.generation.unwrap_or(0);
@@ -50,7 +65,10 @@ pub async fn publish_over(
         None => (stored, None),
     };
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let Verdict { status, events } = conclude(key, generation, &previous, situation, &now);
+    let Verdict { mut status, events } = conclude(key, generation, &previous, situation, &now);
+    if followed.is_some() {
+        status.last_handled_reconcile_at = followed;
+    }
     report(ctx, key, &status);
     if status == previous {
         return Ok(None);

@@ -12,12 +12,12 @@ use obstack_core::{
 
 use crate::{
     cleanup,
-    cluster::ClusterError,
+    cluster::{ClusterError, stack::requested},
     context::Context,
     execute::execute,
     gates::Gates,
     observe::observe,
-    publish::publish,
+    publish::{publish, publish_before_all_is_seen},
     seen::{self, Sight, standing},
 };
 
@@ -59,7 +59,7 @@ pub async fn reconcile(
     };
     let blueprint = design(&valid); // pure
     cleanup::hold(ctx, key, stack, &blueprint.design).await?; // requests only when the finalizer changes
-    let look = observed.look(ctx, key, &valid); // starts a probe of the buckets when one is due
+    let look = observed.look(ctx, key, &valid, requested(&stack.metadata)); // starts a probe of the buckets when one is due
     let ready =
         look.results.as_ref().is_some_and(|buckets| buckets.iter().all(|bucket| bucket.fault.is_none()));
     let gates = Gates::of(ctx, stack, &valid);
@@ -74,13 +74,20 @@ pub async fn reconcile(
         return Ok(look.again); // after a restart the last word on the buckets stands until the probe has ended
     }
     let failed = matches!(outcome.applied, Applied::Failed(_)) || outcome.datasources_fault.is_some();
+    let all_seen = look.current;
     let soon = [outcome.again, (failed && ready).then_some(FAILED_AGAIN), Some(look.again)];
     // pure, over the live view
     let (followed, sooner) = seen::followed(
         ctx,
         Sight { stack, valid: &valid, access: observed.access(&valid), blueprint, outcome, look, asked },
     );
-    let held = publish(ctx, key, stack, &Situation::Followed(Box::new(followed))).await?; // a write when it differs
+    let situation = Situation::Followed(Box::new(followed));
+    // a write when it differs
+    let held = if all_seen {
+        publish(ctx, key, stack, &situation).await?
+    } else {
+        publish_before_all_is_seen(ctx, key, stack, &situation).await?
+    };
     let again = soon.into_iter().chain([sooner, held]).flatten().min();
     Ok(again.unwrap_or(INVALID_AGAIN))
 }

@@ -83,13 +83,12 @@ pub(super) fn fix(kind: &Kind, value: &Value, schema: Option<&Value>) -> Option<
         Kind::Type { kind: TypeKind::Single(_) | TypeKind::Multiple(_) } => {
             let has = |key: &str, value: Value| schema.is_some_and(|schema| schema.get(key) == Some(&value));
             let wants = |name: &str| {
-                has("type", name.into()) || (name == "string" && has("x-kubernetes-int-or-string", true.into()))
+                has("type", name.into())
+                    || (name == "string" && has("x-kubernetes-int-or-string", true.into()))
             };
             let text = value.as_str().map(str::trim);
             match value {
-                Value::Number(_) if wants("string") => {
-                    Some(format!("quote it: \"{value}\""))
-                }
+                Value::Number(_) if wants("string") => Some(format!("quote it: \"{value}\"")),
                 Value::Bool(_) if has("type", "string".into()) => Some(format!("quote it: \"{value}\"")),
                 Value::String(_) if wants("integer") && text?.parse::<i64>().is_ok() => {
                     Some(format!("write it without quotes: {}", text?))

@@ -33,6 +33,12 @@ fn draft(type_: ConditionType, status: ConditionStatus, reason: Reason, message:
 const FOLLOWED_ONLY: &[ConditionType] =
     &[QuotaSatisfied, RingsHealthy, DataPathVerified, FaultTolerant, DriftFree, Supported];
 
+/// Conditions that Ready waits for, in the order in which it falls with them. With faults of the spec it falls before.
+pub(super) const GATES: &[ConditionType] = &[StorageReady, PlanApplied, WorkloadsReady, DatasourcesReady];
+
+/// Conditions that Ready falls with after the gates, where they are proved broken.
+pub(super) const PROVED: &[ConditionType] = &[PolicyCompliant, RingsHealthy, DataPathVerified];
+
 /// The conditions, in the order of their documentation.
 pub(super) fn of(situation: &Situation, previous: &StackStatus) -> Vec<Draft> {
     let mut drafts = match situation {
@@ -259,9 +265,7 @@ fn datasources(followed: &Followed) -> Draft {
 /// Ready falls with the first gate that does not hold, and says its cause. What is proved on live pods, in rings and on
 /// the way of telemetry makes it fall when it is broken; that nobody could look is said by its own condition.
 fn ready(followed: &Followed, gates: &[Draft], aspects: &[Draft]) -> Draft {
-    let proved = aspects.iter().filter(|aspect| {
-        matches!(aspect.type_, PolicyCompliant | RingsHealthy | DataPathVerified) && aspect.status == False
-    });
+    let proved = aspects.iter().filter(|aspect| PROVED.contains(&aspect.type_) && aspect.status == False);
     let mut gates = gates.iter().filter(|gate| gate.status != True).chain(proved);
     let Some(gate) = gates.next() else {
         let pods: i32 = followed.components.iter().map(|component| component.status.desired).sum();

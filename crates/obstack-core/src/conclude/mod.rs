@@ -234,3 +234,19 @@ pub fn holds(status: &StackStatus, type_: obstack_api::ConditionType) -> bool {
         .iter()
         .any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
 }
+
+/// The condition that Ready has fallen with. `None` when it has not, or when the stack is left alone as a whole:
+/// suspended, being deleted, or not looked at.
+pub fn fallen_with(status: &StackStatus) -> Option<&Condition> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready)?;
+    let whole = [Reason::Suspended, Reason::Terminating, Reason::Pending];
+    if ready.status != ConditionStatus::False || whole.iter().any(|reason| reason.as_str() == ready.reason) {
+        return None;
+    }
+    let said = |type_: &ConditionType| status.conditions.iter().find(|said| said.type_ == *type_);
+    let faults = said(&ConditionType::SpecValid).filter(|spec| spec.status == ConditionStatus::False);
+    let gate = conditions::GATES.iter().filter_map(said).find(|gate| gate.status != ConditionStatus::True);
+    let proved =
+        conditions::PROVED.iter().filter_map(said).find(|said| said.status == ConditionStatus::False);
+    faults.or(gate).or(proved)
+}

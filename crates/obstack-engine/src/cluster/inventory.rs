@@ -35,12 +35,18 @@ pub async fn load(client: &Client, key: &StackKey) -> Result<Stored, ClusterErro
     else {
         return Ok(Stored::default());
     };
+    Ok(read(found))
+}
+
+/// The inventory that a ConfigMap holds; empty when it cannot be parsed.
+pub fn read(found: ConfigMap) -> Stored {
     let text = found.data.as_ref().and_then(|data| data.get(KEY)).map(String::as_str).unwrap_or_default();
     let inventory = serde_json::from_str(text).unwrap_or_else(|error| {
+        let name = found.metadata.name.as_deref().unwrap_or_default();
         tracing::warn!(configmap = name, %error, "the inventory cannot be read and is taken for empty");
         Inventory::default()
     });
-    Ok(Stored { inventory, version: found.metadata.resource_version })
+    Stored { inventory, version: found.metadata.resource_version }
 }
 
 /// Writes a stack's inventory over the version that was read. Whoever wrote in between makes this fail: a leader that

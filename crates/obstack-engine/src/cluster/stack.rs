@@ -11,6 +11,16 @@ use serde_json::json;
 use super::{ClusterError, write};
 use crate::lease::WriteGuard;
 
+/// Most of a request that is repeated in a status.
+const REQUEST_MAX: usize = 64;
+
+/// Somebody's request to look at a stack at once: the value of the annotation.
+pub fn requested(metadata: &kube::api::ObjectMeta) -> Option<String> {
+    let value = metadata.annotations.as_ref()?.get(labels::RECONCILE_REQUESTED_AT)?;
+    let value: String = value.chars().take(REQUEST_MAX).collect();
+    (!value.is_empty()).then_some(value)
+}
+
 fn api(client: &Client, key: &StackKey) -> Api<ObservabilityStack> {
     Api::namespaced(client.clone(), &key.namespace)
 }

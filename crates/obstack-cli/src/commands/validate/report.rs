@@ -211,10 +211,8 @@ impl Subject {
         // A String takes every write.
         let _ = writeln!(text, "{}: {name}{verdict}", self.file);
         if !self.rules_held && self.name.is_some() {
-            let _ = writeln!(
-                text,
-                "  rules and the operator's checks are held against it once these are mended"
-            );
+            let _ =
+                writeln!(text, "  rules and the operator's checks are held against it once these are mended");
         }
     }
 }
