@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use obstack_core::hash;
-use obstack_e2e::{
-    CONFIG_MAP, DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE, TEMPO, World, edited, text,
-};
+use obstack_e2e::{CONFIG_MAP, DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE, TEMPO, World, edited, text};
 use serde_json::{Value, json};
 
 fn manual(world: &World, name: &str) -> Value {
