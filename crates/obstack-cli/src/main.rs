@@ -8,6 +8,7 @@ mod commands;
 mod error;
 mod exit;
 mod input;
+mod operator;
 mod output;
 mod planner;
 mod progress;

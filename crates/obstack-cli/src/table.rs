@@ -69,8 +69,7 @@ impl Table {
             let mut line = " ".repeat(indent);
             for (column, cell) in row.iter().enumerate() {
                 if column < last {
-                    let padding =
-                        widths.get(column).copied().unwrap_or(0).saturating_sub(cell.text.width());
+                    let padding = widths.get(column).copied().unwrap_or(0).saturating_sub(cell.text.width());
                     line.push_str(&terminal.paint(cell.tone, &cell.text));
                     line.push_str(&" ".repeat(padding + GAP));
                     continue;
@@ -116,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_last_column_is_wrapped_below_itself() {
-        let terminal = Terminal { width: 40, ..Terminal::new(Colour::Never) };
+        let mut terminal = Terminal::new(Colour::Never);
+        terminal.width = 40;
         let mut table = Table::new(&["NAME", "MESSAGE"]);
         table.row(["a-name".into(), "some words that do not fit into one line".into()]);
         assert_eq!(

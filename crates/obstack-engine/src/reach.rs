@@ -98,6 +98,11 @@ impl Reach {
     }
 }
 
+/// One request, for who has no more than one; `None` when nobody is to be asked.
+pub async fn ask_once(way: Way, ask: &Ask<'_>) -> Option<Result<Reply, Silence>> {
+    Some(Reach::new(way)?.ask(ask).await)
+}
+
 fn url(ask: &Ask<'_>, address: Option<SocketAddr>) -> String {
     let Door { service, namespace, port } = ask.door;
     match address {
