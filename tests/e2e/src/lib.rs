@@ -5,6 +5,7 @@
 //! `OBSTACK_SANDBOX=DIR cargo test -p obstack-e2e`, after `cargo build -p obstack-operator`.
 
 mod audit;
+mod cli;
 mod cluster;
 mod door;
 mod follow;
@@ -19,6 +20,7 @@ mod witness;
 mod world;
 
 pub use audit::{Audit, Request};
+pub use cli::cli;
 pub use cluster::Cluster;
 pub use door::Door;
 pub use follow::{Follow, Mark, State};
