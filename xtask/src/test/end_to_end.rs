@@ -25,7 +25,8 @@ const CAUSES: &str = "OBSTACK_CAUSES_TABLE";
 
 /// Brings a sandbox up, runs the tests on it, and takes it down.
 pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
-    if !steps.run("building the operator", super::cargo(&["build", "--package", "obstack-operator"]))? {
+    let build = super::cargo(&["build", "--package", "obstack-operator", "--package", "obstack-cli"]);
+    if !steps.run("building the operator and kubectl obstack", build)? {
         steps.not_run(TESTS, "there is no operator");
         return Ok(());
     }

@@ -26,29 +26,26 @@ use crate::{charts::ChartFlags, error::Error, exit::Exit, output, progress, sess
 
 /// Flags of `verify`.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Check a stack from end to end: what the operator says, buckets, objects, Services, rings, pods, \
-budgets, datasources, telemetry.
-
-√ is as it should be, × is not, ‼ should be looked at, ? could not be looked at: a right is missing, or something is \
-not reachable from here. × ends with code 1, ? does only with --strict.
+#[command(after_help = "√ is as it should be, × is not, ‼ should be looked at, ? could not be looked at: a right is \
+missing, or something is not reachable from here. × ends with code 1, ? does only with --strict.
 
 Each bucket gets an object, which is read and deleted again, with the keys of the pods. Where services/proxy may be \
 used, one trace (service.name obstack-canary) and one sample of one series (obstack_canary_unix_seconds) are written \
-as the operator's canary writes them, and stay: see --no-telemetry.",
-    after_help = "Examples:
+as the operator's canary writes them, and stay: see --no-telemetry.
+
+Examples:
   obstack verify dev
   obstack verify dev --only buckets --only telemetry.traces
-  obstack verify dev --skip telemetry --strict -o json"
-)]
+  obstack verify dev --skip telemetry --strict -o json")]
 pub struct Args {
     /// The stack: NAME, or NAMESPACE/NAME
     name: String,
     /// Make only this check, or those of this group; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = PossibleValuesParser::new(Selection::names()))]
+    #[arg(long, value_name = "CHECK", value_parser = PossibleValuesParser::new(Selection::values()))]
     only: Vec<String>,
     /// Leave out this check, or those of this group; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = PossibleValuesParser::new(Selection::names()))]
+    #[arg(long, value_name = "CHECK", value_parser = PossibleValuesParser::new(Selection::values()))]
+    #[arg(hide_possible_values = true)]
     skip: Vec<String>,
     /// Fail, too, when something could not be looked at
     #[arg(long)]

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use clap::builder::PossibleValue;
 use obstack_api::{ConditionStatus, Reason};
 use obstack_core::{finding::Finding, names::StackKey};
 use serde::Serialize;
 
 /// Declares checks in groups: the group, its name and the name and meaning of each check in it.
 macro_rules! checks {
-    ($($(#[doc = $about:literal])+ $group:ident $group_name:literal { $($check:ident $name:literal: $meaning:literal,)+ })+) => {
+    ($($group:ident $group_name:literal $about:literal { $($check:ident $name:literal: $meaning:literal,)+ })+) => {
         /// A group of checks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
         #[serde(rename_all = "lowercase")]
-        pub enum Group { $($(#[doc = $about])+ $group,)+ }
+        pub enum Group { $(#[doc = $about] $group,)+ }
 
         impl Group {
             /// Every group, in the order in which they are printed.
@@ -21,6 +22,11 @@ macro_rules! checks {
             /// Its name, as flags have it.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$group => $group_name,)+ }
+            }
+
+            /// What its checks look at.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$group => $about,)+ }
             }
         }
 
@@ -51,8 +57,7 @@ macro_rules! checks {
 }
 
 checks! {
-    /// What the operator says.
-    Stack "stack" {
+    Stack "stack" "what the operator says" {
         Seen "stack.seen": "the operator has seen the newest generation",
         Spec "stack.spec": "the spec is valid",
         Active "stack.active": "the stack is not suspended",
@@ -60,37 +65,30 @@ checks! {
         Going "stack.going": "the condition Stalled",
         Version "stack.version": "operator and client have the same version",
     }
-    /// The object store.
-    Buckets "buckets" {
+    Buckets "buckets" "the object store, by its buckets" {
         Probe "buckets.probe": "each bucket takes, returns and deletes an object with the pods' own keys",
     }
-    /// The objects of the inventory.
-    Objects "objects" {
+    Objects "objects" "the objects of the inventory" {
         Present "objects.present": "every object exists and belongs to the stack",
         Drift "objects.drift": "nobody took a field of an object",
     }
-    /// The Services, and what answers behind them.
-    Services "services" {
+    Services "services" "the Services, and what answers behind them" {
         Endpoints "services.endpoints": "each Service has a ready endpoint",
         Doors "services.doors": "each backend says that it is ready",
         Rings "services.rings": "the members of each ring are active",
     }
-    /// The pods.
-    Pods "pods" {
+    Pods "pods" "the pods" {
         Components "pods.components": "each component has its pods ready",
         Policy "pods.policy": "requests and limits of live pods keep to the policy",
     }
-    /// What the stack survives.
-    Budgets "budgets" {
+    Budgets "budgets" "what the stack survives" {
         Protection "budgets.protection": "a drain takes one pod of a component at a time",
         Tolerance "budgets.tolerance": "every component goes on with a pod lost",
     }
-    /// What Grafana gets.
-    Grafana "grafana" {
+    Grafana "grafana" "what Grafana gets" {
         Published "grafana.published": "datasources and dashboards are where Grafana finds them",
     }
-    /// The way of telemetry.
-    Telemetry "telemetry" {
+    Telemetry "telemetry" "the way of telemetry" {
         Traces "telemetry.traces": "a span comes back by query",
         Metrics "telemetry.metrics": "a sample comes back by query",
     }
@@ -207,10 +205,11 @@ impl Selection {
         (self.only.is_empty() || names(&self.only)) && !names(&self.skip)
     }
 
-    /// Names of groups and checks, as the flags take them.
-    pub fn names() -> Vec<&'static str> {
-        let groups = Group::ALL.iter().map(|group| group.name());
-        groups.chain(Id::ALL.iter().map(|id| id.name())).collect()
+    /// Groups and checks, as the flags take them.
+    pub fn values() -> Vec<PossibleValue> {
+        let group = |group: &Group| PossibleValue::new(group.name()).help(group.meaning());
+        let check = |id: &Id| PossibleValue::new(id.name()).help(id.meaning());
+        Group::ALL.iter().map(group).chain(Id::ALL.iter().map(check)).collect()
     }
 }
 
