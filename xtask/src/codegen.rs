@@ -1,7 +1,7 @@
 //! Files that are made from the code: the CRD and the reference documentation.
 //!
-//! The pages about flags and metrics come from the operator's binary, which is built for them: this crate does not
-//! depend on the engine, so that it is built in seconds. A test of the operator holds those two.
+//! The pages about flags and metrics come from the binaries, which are built for them: this crate does not depend on
+//! the engine, so that it is built in seconds. Tests of the operator and of `kubectl obstack` hold those.
 //!
 //! Pages written by hand have made parts: the head of a page of the runbook, and output that was recorded.
 
@@ -32,11 +32,12 @@ const HEADER: &str = "# Made by `cargo xtask codegen` from crates/obstack-api. D
 
 /// Writes every generated file, or with `check` only looks whether each is as it would be written.
 pub fn run(check: bool) -> Result<(), Error> {
-    let operator = workspace::build_operator(false)?;
+    let [operator, cli] = workspace::build_both()?;
     let mut files = own()?;
-    for page in ["cli", "metrics"] {
-        let text =
-            command::text("make a page of the reference", Command::new(&operator).args(["docs", page]))?;
+    let pages =
+        [("cli", &operator, "cli"), ("metrics", &operator, "metrics"), ("kubectl-obstack", &cli, "markdown")];
+    for (page, binary, name) in pages {
+        let text = command::text("make a page of the reference", Command::new(binary).args(["docs", name]))?;
         files.push((reference(page), text));
     }
     files.iter().try_for_each(|(path, text)| if check { hold(path, text) } else { write(path, text) })

@@ -10,6 +10,9 @@ use crate::command;
 use crate::error::Error;
 use crate::interrupt;
 
+/// The package of `kubectl obstack`.
+const CLI: &str = "obstack-cli";
+
 /// The root of the repository.
 pub fn root() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,6 +29,11 @@ pub fn cargo() -> Command {
 /// Builds the operator, with cargo's own progress on stderr, and returns the binary.
 pub fn build_operator(release: bool) -> Result<PathBuf, Error> {
     build(["obstack-operator"], release).map(|[operator]| operator)
+}
+
+/// Builds the operator and the command line, and returns the binaries.
+pub fn build_both() -> Result<[PathBuf; 2], Error> {
+    build(["obstack-operator", CLI], false)
 }
 
 /// Builds packages together, with cargo's own progress on stderr, and returns their binaries.
@@ -64,7 +72,9 @@ fn build_with<const N: usize>(
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut binaries = Vec::new();
     for package in packages {
-        binaries.push(executable(&messages, package).ok_or_else(failed)?);
+        // kubectl finds a plugin by the name of its file.
+        let binary = if package == CLI { "kubectl-obstack" } else { package };
+        binaries.push(executable(&messages, binary).ok_or_else(failed)?);
     }
     binaries.try_into().map_err(|_| failed())
 }
@@ -81,12 +91,12 @@ fn build_messages(build: &Command) -> Result<std::process::Output, Error> {
     build_and_tell.output().map_err(|source| command::cannot_run(build, source))
 }
 
-/// The binary of a package among cargo's messages.
-fn executable(messages: &str, package: &str) -> Option<PathBuf> {
+/// A binary among cargo's messages.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(package))
+        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(name))
         .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .next_back()
 }

@@ -62,6 +62,9 @@ pub enum Command {
     Version(version::Args),
     /// Write the manual pages
     Docs(docs::Args),
+    /// Say what words can become
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Words),
 }
 
 /// How this was called: kubectl runs plugins by their file name.

@@ -37,5 +37,6 @@ pub async fn run(session: &Session, command: Command) -> Result<Exit, Error> {
         Command::Completion(args) => completion::run(session, &args),
         Command::Version(args) => Box::pin(version::run(session, &args)).await,
         Command::Docs(args) => docs::run(session, &args),
+        Command::Complete(args) => completion::complete(session, &args).await,
     }
 }

@@ -18,6 +18,7 @@ mod fixtures;
 mod gitops;
 mod input;
 mod named;
+mod operator;
 mod output;
 mod path;
 mod planner;

@@ -22,7 +22,7 @@ use obstack_core::{
 use obstack_engine::{
     cluster::{ClusterError, api_of, bounded, secrets::Secrets},
     metrics::Metrics,
-    observe::{Around, observe},
+    observe::{Around, Observed, observe},
     plans::Plans,
     roster::Roster,
 };
@@ -84,6 +84,9 @@ pub struct World {
     pub uid: Option<String>,
     /// The stack's Secrets were read: hashes of their content are those that the operator knows.
     pub secrets_read: bool,
+    /// What was observed, with the keys that the pods have, where there is a cluster. Otherwise which request was
+    /// refused.
+    pub observed: Result<Observed, String>,
 }
 
 impl World {
@@ -111,6 +114,7 @@ impl World {
             },
             uid: None,
             secrets_read: false,
+            observed: Err("ask a cluster".to_owned()),
         }
     }
 
@@ -155,7 +159,10 @@ impl World {
         };
         let uid = stored.and_then(|stored| stored.metadata.uid.clone());
         match observe(around, &key, stack).await {
-            Ok(observed) => Ok(Self { facts: observed.facts, assumed, uid, secrets_read: true }),
+            Ok(observed) => {
+                let facts = observed.facts.clone();
+                Ok(Self { facts, assumed, uid, secrets_read: true, observed: Ok(observed) })
+            }
             Err(ClusterError::Api { what, source: refused }) if is_forbidden(&refused) => {
                 let secrets = secrets_assumed(stack);
                 assumed.push(format!(
@@ -168,7 +175,7 @@ impl World {
                     claimed_buckets: roster.claimed_before(&key),
                     claimed_names: roster.names_before(&key),
                 };
-                Ok(Self { facts, assumed, uid, secrets_read: false })
+                Ok(Self { facts, assumed, uid, secrets_read: false, observed: Err(what) })
             }
             Err(error) => Err(error.into()),
         }

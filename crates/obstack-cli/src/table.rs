@@ -47,11 +47,6 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether it has no rows.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The table as text, indented.
     pub fn text(&self, terminal: &Terminal, indent: usize) -> String {
         let last = self.head.len().saturating_sub(1);

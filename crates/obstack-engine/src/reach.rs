@@ -98,6 +98,11 @@ impl Reach {
     }
 }
 
+/// One request, for who has no more than one; `None` when nobody is to be asked.
+pub async fn ask_once(way: Way, ask: &Ask<'_>) -> Option<Result<Reply, Silence>> {
+    Some(Reach::new(way)?.ask(ask).await)
+}
+
 fn url(ask: &Ask<'_>, address: Option<SocketAddr>) -> String {
     let Door { service, namespace, port } = ask.door;
     match address {
@@ -180,15 +185,16 @@ async fn proxied(client: &Client, ask: &Ask<'_>) -> Result<Reply, Silence> {
     request.extensions_mut().insert(seen.clone());
     let stream = client.request_stream(request).await.map_err(|error| unreachable(explain(&error)))?;
     let status = seen.0.load(Ordering::Relaxed);
-    if status == FORBIDDEN {
-        return Err(Silence::Forbidden);
-    }
     let limit = if is_good(status) { ask.limit } else { REFUSAL };
     let mut body = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = std::pin::pin!(stream.take(most)).read_to_end(&mut body).await;
     if read.is_err() && is_good(status) {
         return Err(Silence::Truncated);
+    }
+    // A pod, or something on the way to it, may refuse as well: no right would help there.
+    if status == FORBIDDEN && own_words(&body).is_some() {
+        return Err(Silence::Forbidden);
     }
     match not_passed_on(status, &body) {
         Some(cause) => Err(unreachable(cause)),
@@ -206,7 +212,12 @@ fn bounded(status: u16, mut body: Vec<u8>, limit: usize) -> Result<Reply, Silenc
 
 /// What the API server itself says when it did not get through to the pods.
 fn not_passed_on(status: u16, body: &[u8]) -> Option<String> {
-    let said: Value = serde_json::from_slice(body).ok().filter(|_| status >= 500)?;
+    own_words(body).filter(|_| status >= 500)
+}
+
+/// What the API server itself says; `None` when it passed on what a pod says.
+fn own_words(body: &[u8]) -> Option<String> {
+    let said: Value = serde_json::from_slice(body).ok()?;
     (said.get("kind")? == "Status").then(|| said.get("message")?.as_str().map(str::to_owned))?
 }
 

@@ -72,7 +72,10 @@ fn answer(path: &str, stream: &mut TcpStream) {
         "/active" => say(stream, "200 OK", "content-type: application/json\r\n", ACTIVE),
         "/stopped" => say(stream, "200 OK", "", STOPPED),
         "/starting" => say(stream, "200 OK", "content-type: text/html\r\n", STARTING),
-        "/forbidden" => say(stream, "403 Forbidden", "", b"{\"message\": \"secret-of-the-body\"}"),
+        "/forbidden" => {
+            say(stream, "403 Forbidden", "", b"{\"kind\": \"Status\", \"message\": \"secret-of-the-body\"}");
+        }
+        "/refused" => say(stream, "403 Forbidden", "", b"secret-of-the-body"),
         "/failing" => say(stream, "500 Internal Server Error", "", b"secret-of-the-body"),
         "/redirect" => say(stream, "302 Found", "location: /active\r\n", b"secret-of-the-body"),
         "/half" => {
@@ -199,7 +202,9 @@ async fn a_right_that_lacks_is_unknown_and_says_which() {
         "{}",
         health.message()
     );
-    // Straight it is the pod, or something before it, that refuses: no right would help.
+    // A pod, or something before it, may refuse too: no right would help.
+    let health = first(proxy(address), "/refused").await;
+    assert_eq!(health.verdict, Verdict::Unknown(Why::Answered { status: 403 }));
     let health = first(Way::Address(address), "/forbidden").await;
     assert_eq!(health.verdict, Verdict::Unknown(Why::Answered { status: 403 }));
 }

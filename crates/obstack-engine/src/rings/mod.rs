@@ -130,6 +130,12 @@ impl Rings {
     }
 }
 
+/// Asks pages once, for who does not watch. Empty when nobody is to be asked.
+pub async fn ask_once(way: Way, pages: &[RingToAsk]) -> Vec<RingHealth> {
+    let Some(reach) = Reach::new(way) else { return Vec::new() };
+    join_all(pages.iter().map(|page| ask::ask(&reach, page))).await
+}
+
 async fn watch(rings: Weak<Rings>, key: StackKey, pages: Vec<RingToAsk>) {
     while let Some(rings) = rings.upgrade() {
         let seen = rings.ask(&pages).await;
