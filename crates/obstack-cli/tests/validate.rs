@@ -1,5 +1,7 @@
 //! `obstack validate` as it is called: what it prints, and how it ends.
 
+#![cfg(test)]
+
 use std::{
     fs,
     io::Write,
@@ -110,12 +112,10 @@ fn a_program_gets_every_fault_with_its_place() {
 
 #[test]
 fn a_list_is_taken_apart() {
-    let indented: String = edited("limits: {memory: 4Gi}", "limits: {cpu: 1, memory: 4Gi}")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| format!("    {line}\n"))
-        .collect();
-    let list = format!("apiVersion: v1\nkind: List\nitems:\n  -\n{indented}");
+    let stack = edited("limits: {memory: 4Gi}", "limits: {cpu: 1, memory: 4Gi}");
+    let lines: Vec<_> = stack.lines().filter(|line| !line.starts_with('#')).collect();
+    let indented = lines.join("\n    ");
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n  -\n    {indented}\n");
     insta::assert_snapshot!(run(&[("list.yaml", list.as_bytes())], &["validate", "-f", "list.yaml"]).all());
 }
 

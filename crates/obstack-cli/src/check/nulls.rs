@@ -21,7 +21,9 @@ pub(super) fn drop(schema: &Value, value: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| drop(schema, item));
+                for item in items {
+                    drop(schema, item);
+                }
             }
         }
         _ => {}

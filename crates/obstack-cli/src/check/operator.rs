@@ -20,9 +20,9 @@ pub fn hold(stack: &ObservabilityStack, document: &Value, facts: &Facts, faults:
 
 fn told(document: &Value, violation: &Violation) -> Fault {
     let path = Path::read(&violation.field, document);
-    // Messages say what is wrong, and after the last semicolon what to do.
+    // Messages say what is wrong, and after the last semicolon what to do, sometimes after one more sentence.
     let (what, fix) = match violation.message.rsplit_once("; ") {
-        Some((what, fix)) => (what, Some(fix.to_owned())),
+        Some((what, fix)) => (what, Some(fix.rsplit_once(". ").map_or(fix, |(_, fix)| fix).to_owned())),
         None => (violation.message.as_str(), violation.reason.fix().map(str::to_owned)),
     };
     let mut fault = Fault::new(Source::Operator, violation.reason.to_string(), path, what);

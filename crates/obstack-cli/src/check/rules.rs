@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Fault, Source, witness};
 use crate::{
+    cluster::nearest,
     input::{API_VERSION, KIND},
     path::Path,
 };
@@ -68,10 +69,17 @@ fn told(
         return vec![Fault::new(Source::Rule, REFUSED, node, error.message.clone())];
     }
     let fault = |culprit: witness::Culprit| Fault {
+        fix: meant(&culprit.field, &error.message).map(|meant| format!("did you mean {meant}?")),
         with: culprit.with.iter().map(|path| node.join(path)).chain([node.clone()]).collect(),
         ..Fault::new(Source::Rule, REFUSED, node.join(&culprit.field), error.message.clone())
     };
     found.into_iter().map(fault).collect()
+}
+
+/// The name that was probably meant, where the message lists those that are allowed.
+fn meant<'a>(field: &Path, message: &'a str) -> Option<&'a str> {
+    let (_, allowed) = message.split_once("allowed: ")?;
+    nearest(field.name()?, allowed.split(", "))
 }
 
 /// The part of a schema that a value meets.
@@ -86,13 +94,12 @@ fn met(schema: &Value, value: &Value, changes: bool) -> Value {
                 });
                 Value::Object(fields.collect())
             }
-            // Values of a map, and items, differ in what they have: their rules are few.
-            ("additionalProperties" | "items", _) => content.clone(),
             ("x-kubernetes-validations", Value::Array(rules)) => {
-                let of_change =
-                    |rule: &Value| rule["rule"].as_str().is_some_and(|rule| rule.contains("oldSelf"));
+                let text = |rule: &Value| rule.get("rule").and_then(Value::as_str).map(str::to_owned);
+                let of_change = |rule: &Value| text(rule).is_some_and(|rule| rule.contains("oldSelf"));
                 Value::Array(rules.iter().filter(|rule| changes || !of_change(rule)).cloned().collect())
             }
+            // Values of a map, and items, differ in what they have, and their rules are few: all of them stay.
             _ => content.clone(),
         };
         out.insert(keyword.clone(), content);

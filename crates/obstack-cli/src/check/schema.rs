@@ -27,7 +27,9 @@ pub(super) fn strict(schema: &Value) -> Result<Validator, jsonschema::Validation
         // Nobody writes it with the spec: the API server does not look at it either.
         fields.remove("status");
     }
-    schema["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("required".into(), json!(["apiVersion", "kind", "metadata", "spec"]));
+    }
     jsonschema::options().offline().build(&schema)
 }
 

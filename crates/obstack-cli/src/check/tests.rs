@@ -169,7 +169,7 @@ fn a_rule_is_told_at_the_field_that_it_refuses() {
         (
             "      querier:",
             "      queryer:",
-            &[(20, Rule, "spec.traces.components.queryer", "unknown component")],
+            &[(20, Rule, "spec.traces.components.queryer", "did you mean querier?")],
         ),
         ("name: a,", "name: a.b,", &[(3, Rule, "metadata.name", "must not contain a dot")]),
         (

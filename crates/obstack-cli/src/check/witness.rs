@@ -35,7 +35,8 @@ impl<'a> Trial<'a> {
         error: &ValidationError,
     ) -> Option<Self> {
         let mut schema = without_rules(schema_of(schema, block)?);
-        schema["x-kubernetes-validations"] = json!([{"rule": error.rule, "message": error.message}]);
+        let rule = json!([{"rule": error.rule, "message": error.message}]);
+        schema.as_object_mut()?.insert("x-kubernetes-validations".into(), rule);
         let stored = stored.and_then(|stored| block.get(stored));
         Some(Self { validator, compiled: compile_schema(&schema), stored })
     }

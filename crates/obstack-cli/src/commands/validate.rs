@@ -98,17 +98,16 @@ impl Validation<'_> {
             let documents = match input::split(&source) {
                 Ok(documents) => documents,
                 Err(error) => {
-                    subjects.push(Subject::not_yaml(&source, error));
+                    subjects.push(Subject::not_yaml(&source, &error));
                     continue;
                 }
             };
             for document in documents {
-                match other(&document).filter(|_| self.args.skip_others) {
-                    Some(kind) => {
-                        skipped.push(Skipped { file: source.file.clone(), line: document.line, kind })
-                    }
-                    None => subjects.push(self.subject(document).await?),
-                }
+                let Some(kind) = other(&document).filter(|_| self.args.skip_others) else {
+                    subjects.push(self.subject(document).await?);
+                    continue;
+                };
+                skipped.push(Skipped { file: source.file.clone(), line: document.line, kind });
             }
         }
         if subjects.is_empty() && skipped.is_empty() {
@@ -154,11 +153,14 @@ impl Validation<'_> {
             }
             // Where schema or rules found something, that is why it cannot be read.
             Err(error) if faults.is_empty() => {
-                faults.push(of_error("Unreadable", Path::of(&["metadata", "namespace"]), error));
+                let other_namespace = self.session.global.namespace.is_some();
+                let path =
+                    if other_namespace { Path::of(&["metadata", "namespace"]) } else { Path::default() };
+                faults.push(of_error("Unreadable", path, error));
             }
             _ => {}
         }
-        if let Some(cluster) = self.cluster.as_ref().filter(|_| !key.name.is_empty()) {
+        if let Some(cluster) = self.cluster.as_ref().filter(|_| admitted.ruled) {
             server::hold(cluster, &key, &document.value, stored.as_ref(), &mut faults).await?;
         }
         Ok(Subject::new(&document, Some(&key), admitted.ruled, faults))
@@ -169,7 +171,8 @@ impl Validation<'_> {
         if let Some(cluster) = self.cluster.as_ref().filter(|_| !key.name.is_empty()) {
             return server::stored(cluster, key).await;
         }
-        let same = |document: &&Document| document.value["metadata"]["name"] == key.name.as_str();
+        let name = |document: &Document| document.value.pointer("/metadata/name").cloned();
+        let same = |document: &&Document| name(document).is_some_and(|name| name == key.name.as_str());
         Ok(self.stored.iter().find(same).map(|document| document.value.clone()))
     }
 

@@ -181,7 +181,7 @@ impl Subject {
     }
 
     /// A file that is not YAML.
-    pub(super) fn not_yaml(source: &input::Source, error: NotYaml) -> Self {
+    pub(super) fn not_yaml(source: &input::Source, error: &NotYaml) -> Self {
         let message = format!("a manifest is not YAML: {}", error.why);
         let mut fault = Fault::new(check::Source::Manifest, "NotYaml", Path::default(), message);
         fault.fix = error.fix.map(str::to_owned);

@@ -17,6 +17,9 @@ use crate::{
     path::Path,
 };
 
+/// Metadata that the API server and controllers set.
+const KEPT: &[&str] = &["resourceVersion", "uid", "finalizers", "ownerReferences"];
+
 /// The stack as it is stored, every field of it.
 pub(super) async fn stored(cluster: &Cluster, key: &StackKey) -> Result<Option<Value>, Error> {
     let what = || format!("get ObservabilityStack {key}");
@@ -39,23 +42,21 @@ pub(super) async fn hold(
 ) -> Result<(), Error> {
     let what = || format!("try ObservabilityStack {key} out on the API server");
     let mut body = document.clone();
-    body["metadata"]["namespace"] = json!(key.namespace);
+    let metadata = body.get_mut("metadata").and_then(Value::as_object_mut);
+    let metadata = metadata.ok_or_else(|| cannot(&what(), "it has no metadata"))?;
+    metadata.insert("namespace".to_owned(), json!(key.namespace));
     let params = PostParams { dry_run: true, field_manager: Some("obstack".to_owned()) };
+    for field in KEPT {
+        // What others keep there is no part of the change.
+        match stored.and_then(|stored| stored.get("metadata")?.get(*field)) {
+            Some(kept) => metadata.insert((*field).to_owned(), kept.clone()),
+            None => metadata.remove(*field),
+        };
+    }
+    let body = serde_json::to_vec(&body).map_err(|error| cannot(&what(), error))?;
     let request = match stored {
-        None => {
-            if let Some(metadata) = body["metadata"].as_object_mut() {
-                metadata.remove("resourceVersion");
-                metadata.remove("uid");
-            }
-            requests(key).create(&params, bytes(&body)?)
-        }
-        Some(stored) => {
-            // What others keep there is no part of the change.
-            for field in ["resourceVersion", "uid", "finalizers", "ownerReferences"] {
-                body["metadata"][field] = stored["metadata"][field].clone();
-            }
-            requests(key).replace(&key.name, &params, bytes(&body)?)
-        }
+        None => requests(key).create(&params, body),
+        Some(_) => requests(key).replace(&key.name, &params, body),
     };
     let mut request = request.map_err(|error| cannot(&what(), error))?;
     let strict = format!("{}&fieldValidation=Strict", request.uri());
@@ -68,6 +69,8 @@ pub(super) async fn hold(
             }
             Ok(())
         }
+        Err(error) if error.code() == 404 => Err(Error::from(error)
+            .fix(format!("see that namespace {} exists, or leave --server out", key.namespace))),
         Err(error) => Err(error.into()),
     }
 }
@@ -85,10 +88,6 @@ fn is_absent(error: &ClusterError) -> bool {
 
 fn requests(key: &StackKey) -> Request {
     Request::new(ObservabilityStack::url_path(&(), Some(&key.namespace)))
-}
-
-fn bytes(body: &Value) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| cannot("write a stack as JSON", error))
 }
 
 fn cannot(what: &str, error: impl std::fmt::Display) -> Error {
