@@ -83,6 +83,7 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         let (_, found) = verify(world, &["--no-telemetry", "--only", "telemetry"]);
         assert_eq!(found["checks"], json!([]));
 
+        beside(world);
         drifts(world).await;
         storage_faults(world, &bucket).await;
         assert_eq!(world.s3.buckets(&world.prefix).await, before, "verify makes no bucket");
@@ -102,6 +103,22 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         has(&found, "stack.active", "Warning", "suspended");
     })
     .await;
+}
+
+/// What other commands say of the same stack: the operator's version, and its name to complete.
+fn beside(world: &World) {
+    let version = cli(world, &["version", "-n", &world.namespace, "-o", "json"]);
+    let version: Value = serde_json::from_slice(&version.stdout).expect("JSON");
+    let operators = json!([{"version": version["client"], "stacks": 1}]);
+    assert_eq!(version["cluster"]["operators"], operators, "{version:#}");
+    let completed = |words: &[&str]| {
+        let all: Vec<&str> = ["__complete", "--"].iter().chain(words).copied().collect();
+        String::from_utf8(cli(world, &all).stdout).expect("text")
+    };
+    assert_eq!(completed(&["verify", "-n", &world.namespace, ""]), "dev\n:4\n");
+    let name = format!("{}/d", world.namespace);
+    assert_eq!(completed(&["verify", &name]), format!("{}ev\n:4\n", name));
+    assert_eq!(completed(&["verify", "-n", &world.namespace, "x"]), ":4\n");
 }
 
 /// A field that somebody took warns, and names both. The operator is told to leave it.

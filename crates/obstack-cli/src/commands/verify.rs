@@ -26,7 +26,8 @@ use crate::{charts::ChartFlags, error::Error, exit::Exit, output, progress, sess
 
 /// Flags of `verify`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "√ is as it should be, × is not, ‼ should be looked at, ? could not be looked at: a right is \
+#[command(
+    after_help = "√ is as it should be, × is not, ‼ should be looked at, ? could not be looked at: a right is \
 missing, or something is not reachable from here. × ends with code 1, ? does only with --strict.
 
 Each bucket gets an object, which is read and deleted again, with the keys of the pods. Where services/proxy may be \
@@ -36,7 +37,8 @@ as the operator's canary writes them, and stay: see --no-telemetry.
 Examples:
   obstack verify dev
   obstack verify dev --only buckets --only telemetry.traces
-  obstack verify dev --skip telemetry --strict -o json")]
+  obstack verify dev --skip telemetry --strict -o json"
+)]
 pub struct Args {
     /// The stack: NAME, or NAMESPACE/NAME
     name: String,
@@ -73,7 +75,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("reading the stack");
     let cluster = session.cluster().await?;
     let key = session.key(&cluster, &args.name);
-    let scene = Scene::read(cluster, key).await?;
+    let scene = Box::pin(Scene::read(cluster, key)).await?;
     progress.now("checking");
     let checks = checks(&scene, args).await;
     drop(progress);
@@ -110,7 +112,7 @@ async fn checks(scene: &Scene, args: &Args) -> Vec<Check> {
     let wanted = work.into_iter().filter(|(ids, _)| ids.iter().any(|id| has(*id)));
     let made = wanted.map(|(ids, work)| within(args.timeout, ids, work));
     let mut checks: Vec<Check> = futures::future::join_all(made).await.into_iter().flatten().collect();
-    checks.retain(|check| has(check.check));
+    checks.retain(|check| has(check.id));
     checks
 }
 
