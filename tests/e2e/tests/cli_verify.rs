@@ -117,7 +117,7 @@ fn beside(world: &World) {
     };
     assert_eq!(completed(&["verify", "-n", &world.namespace, ""]), "dev\n:4\n");
     let name = format!("{}/d", world.namespace);
-    assert_eq!(completed(&["verify", &name]), format!("{}ev\n:4\n", name));
+    assert_eq!(completed(&["verify", &name]), format!("{name}ev\n:4\n"));
     assert_eq!(completed(&["verify", "-n", &world.namespace, "x"]), ":4\n");
 }
 
@@ -144,7 +144,7 @@ async fn storage_faults(world: &World, bucket: &str) {
     world.put_keys(&world.namespace, "s3", &world.keys()).await;
     world.ready(&stack(world)).await;
 
-    // Without a fresh look the operator would make it again: it is stopped from it by a store that it does not reach.
+    // The operator would make it again.
     let create = |may: bool| json!({"spec": {"objectStorage": {"buckets": {"create": may}}}});
     world.change("dev", create(false)).await;
     world.s3.delete_bucket(bucket).await;
@@ -179,13 +179,13 @@ async fn no_rights(world: &World) {
     let metadata = json!({"name": "viewer", "namespace": namespace});
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
     world.cluster.make(SERVICE_ACCOUNT, &account).await;
-    let rule = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]});
-    let rules = [
-        rule("obstack.dev", &[STACK.plural]),
-        rule("", &["configmaps", "services", "serviceaccounts"]),
-        rule("apps", &["deployments", "statefulsets", "daemonsets"]),
+    let may = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]});
+    let all = [
+        may("obstack.dev", &[STACK.plural]),
+        may("", &["configmaps", "services", "serviceaccounts"]),
+        may("apps", &["deployments", "statefulsets", "daemonsets"]),
     ];
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": all});
     world.cluster.make(ROLE, &role).await;
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
