@@ -2,7 +2,7 @@
 //! process of its own with exactly the rights that it ships with.
 //!
 //! Run them with `cargo xtask test`, which brings a sandbox up. On one that runs already:
-//! `OBSTACK_SANDBOX=DIR cargo test -p obstack-e2e`, after `cargo build -p obstack-operator`.
+//! `OBSTACK_SANDBOX=DIR cargo test -p obstack-e2e`, after `cargo build -p obstack-operator -p obstack-cli`.
 
 mod audit;
 mod cli;

@@ -75,6 +75,7 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         let (_, found) = verify(world, &["--no-telemetry", "--only", "telemetry"]);
         assert_eq!(found["checks"], json!([]));
 
+        beside(world);
         drifts(world).await;
         storage_faults(world, &bucket).await;
         assert_eq!(world.s3.buckets(&world.prefix).await, before, "verify makes no bucket");
@@ -94,6 +95,22 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         has(&found, "stack.active", "Warning", "suspended");
     })
     .await;
+}
+
+/// What other commands say of the same stack: the operator's version, and its name to complete.
+fn beside(world: &World) {
+    let version = cli(world, &["version", "-n", &world.namespace, "-o", "json"]);
+    let version: Value = serde_json::from_slice(&version.stdout).expect("JSON");
+    let operators = json!([{"version": version["client"], "stacks": 1}]);
+    assert_eq!(version["cluster"]["operators"], operators, "{version:#}");
+    let completed = |words: &[&str]| {
+        let all: Vec<&str> = ["__complete", "--"].iter().chain(words).copied().collect();
+        String::from_utf8(cli(world, &all).stdout).expect("text")
+    };
+    assert_eq!(completed(&["verify", "-n", &world.namespace, ""]), "dev\n:4\n");
+    let name = format!("{}/d", world.namespace);
+    assert_eq!(completed(&["verify", &name]), format!("{name}ev\n:4\n"));
+    assert_eq!(completed(&["verify", "-n", &world.namespace, "x"]), ":4\n");
 }
 
 /// A field that somebody took warns, and names both. The operator is told to leave it.
@@ -119,7 +136,7 @@ async fn storage_faults(world: &World, bucket: &str) {
     world.put_keys(&world.namespace, "s3", &world.keys()).await;
     world.ready(&stack(world)).await;
 
-    // Without a fresh look the operator would make it again: it is stopped from it by a store that it does not reach.
+    // The operator would make it again.
     let create = |may: bool| json!({"spec": {"objectStorage": {"buckets": {"create": may}}}});
     world.change("dev", create(false)).await;
     world.s3.delete_bucket(bucket).await;
@@ -154,13 +171,13 @@ async fn no_rights(world: &World) {
     let metadata = json!({"name": "viewer", "namespace": namespace});
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
     world.cluster.make(SERVICE_ACCOUNT, &account).await;
-    let rule = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]});
-    let rules = [
-        rule("obstack.dev", &[STACK.plural]),
-        rule("", &["configmaps", "services", "serviceaccounts"]),
-        rule("apps", &["deployments", "statefulsets", "daemonsets"]),
+    let may = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["get", "list"]});
+    let all = [
+        may("obstack.dev", &[STACK.plural]),
+        may("", &["configmaps", "services", "serviceaccounts"]),
+        may("apps", &["deployments", "statefulsets", "daemonsets"]),
     ];
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": all});
     world.cluster.make(ROLE, &role).await;
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,

@@ -132,13 +132,10 @@ async fn stacks(session: &Session, asked: &Asked) -> Vec<String> {
     global.kubeconfig = flag("kubeconfig").map(Into::into).or(global.kubeconfig);
     let session = Session { global, terminal: session.terminal };
     let Ok(client) = session.client().await else { return Vec::new() };
-    let (namespace, before) = match asked.word.split_once('/') {
-        Some((namespace, _)) => (namespace.to_owned(), format!("{namespace}/")),
-        None => {
-            let own = client.default_namespace().to_owned();
-            (session.global.namespace.clone().unwrap_or(own), String::new())
-        }
-    };
+    let own = session.global.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let elsewhere = asked.word.split_once('/').map(|(namespace, _)| namespace.to_owned());
+    let before = elsewhere.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let namespace = elsewhere.unwrap_or(own);
     let api: kube::Api<obstack_api::ObservabilityStack> = kube::Api::namespaced(client, &namespace);
     let Ok(found) = api.list_metadata(&kube::api::ListParams::default()).await else { return Vec::new() };
     let names = found.items.into_iter().filter_map(|stack| stack.metadata.name);

@@ -75,7 +75,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("reading the stack");
     let cluster = session.cluster().await?;
     let key = session.key(&cluster, &args.name);
-    let scene = Scene::read(cluster, key).await?;
+    let scene = Box::pin(Scene::read(cluster, key)).await?;
     progress.now("checking");
     let checks = checks(&scene, args).await;
     drop(progress);
@@ -112,7 +112,7 @@ async fn checks(scene: &Scene, args: &Args) -> Vec<Check> {
     let wanted = work.into_iter().filter(|(ids, _)| ids.iter().any(|id| has(*id)));
     let made = wanted.map(|(ids, work)| within(args.timeout, ids, work));
     let mut checks: Vec<Check> = futures::future::join_all(made).await.into_iter().flatten().collect();
-    checks.retain(|check| has(check.check));
+    checks.retain(|check| has(check.id));
     checks
 }
 

@@ -61,7 +61,9 @@ pub fn look(root: &Command, words: &[String]) -> Asked {
         None => ("", words),
     };
     let mut place = Place { command: root, pending: None, positionals: 0, flags: BTreeMap::new() };
-    before.iter().for_each(|word| place.pass(word));
+    for word in before {
+        place.pass(word);
+    }
     let mut asked = Asked { word: word.to_owned(), ..Asked::default() };
     match (place.pending, word.split_once('=')) {
         (Some(arg), _) => asked.value_of(arg, "", word),
@@ -114,14 +116,12 @@ impl<'a> Place<'a> {
     /// `--long`, or `-s` alone.
     fn flag(&self, word: &str) -> Option<&'a Arg> {
         let mut all = self.command.get_arguments();
-        match word.strip_prefix("--") {
-            Some(long) => all.find(|arg| arg.get_long() == Some(long)),
-            None => {
-                let mut chars = word.strip_prefix('-')?.chars();
-                let short = chars.next().filter(|_| chars.next().is_none())?;
-                all.find(|arg| arg.get_short() == Some(short))
-            }
+        if let Some(long) = word.strip_prefix("--") {
+            return all.find(|arg| arg.get_long() == Some(long));
         }
+        let mut chars = word.strip_prefix('-')?.chars();
+        let short = chars.next().filter(|_| chars.next().is_none())?;
+        all.find(|arg| arg.get_short() == Some(short))
     }
 }
 

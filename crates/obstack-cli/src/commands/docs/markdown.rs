@@ -107,12 +107,15 @@ fn unindented(text: &str) -> String {
 
 fn flags(text: &mut String, args: &[&Arg]) {
     put(text, "| flag | environment | default | meaning |\n|---|---|---|---|\n");
-    args.iter().for_each(|arg| row(text, &flag(arg)));
+    for arg in args {
+        row(text, &flag(arg));
+    }
 }
 
 fn flag(arg: &Arg) -> [String; 4] {
     let values = arg.get_value_names().filter(|_| arg.get_action().takes_values()).unwrap_or_default();
-    let values: String = values.iter().map(|name| format!(" {name}")).collect();
+    let values: Vec<_> = values.iter().map(|name| format!(" {name}")).collect();
+    let values = values.concat();
     let name = match (arg.get_short(), arg.get_long()) {
         (Some(short), Some(long)) => format!("`-{short}`, `--{long}{values}`"),
         (None, Some(long)) => format!("`--{long}{values}`"),

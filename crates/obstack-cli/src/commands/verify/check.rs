@@ -114,7 +114,8 @@ pub struct Check {
     /// Its group.
     pub group: Group,
     /// Which check.
-    pub check: Id,
+    #[serde(rename = "check")]
+    pub id: Id,
     /// How it ended.
     pub result: Outcome,
     /// What was seen, or why nothing was.
@@ -134,7 +135,7 @@ impl Id {
     /// What a check says.
     pub fn says(self, result: Outcome, message: impl Into<String>) -> Check {
         let message = message.into();
-        Check { group: self.group(), check: self, result, message, reason: None, fix: None, runbook: None }
+        Check { group: self.group(), id: self, result, message, reason: None, fix: None, runbook: None }
     }
 
     /// It is as it should be.
@@ -245,7 +246,7 @@ impl Verification {
     /// What checks come to. They may come in any order.
     pub fn of(stack: StackKey, mut checks: Vec<Check>, strict: bool) -> Self {
         // Stable: within a check the order stays.
-        checks.sort_by_key(|check| check.check);
+        checks.sort_by_key(|check| check.id);
         let count = |result| checks.iter().filter(|check| check.result == result).count();
         let counts = Counts {
             passed: count(Outcome::Passed),
@@ -263,11 +264,11 @@ pub fn named(names: impl IntoIterator<Item = String>) -> String {
     const LISTED: usize = 5;
     // Sorted, and each once.
     let names: BTreeSet<String> = names.into_iter().collect();
-    let mut text = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED {
-        text.push_str(&format!(" and {} more", names.len() - LISTED));
+    let text = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }
 
 /// `1 pod`, `2 pods`.

@@ -8,7 +8,7 @@ use obstack_api::{Reason, labels};
 use obstack_core::{
     assemble::PlannedObject,
     drift::Deed,
-    inventory::Inventory,
+    inventory::{Entry, Inventory},
     names::StackKey,
     objects::{Kind, ObjectId},
 };
@@ -48,7 +48,8 @@ pub async fn all(scene: &Scene, charts: &ChartFlags) -> Vec<Check> {
         };
         deeds.push((id, done));
     }
-    checks.extend(drift(&deeds, stored.inventory.objects.len()));
+    let known = found.values().filter(|found| matches!(found, Ok(Some(_)))).count();
+    checks.extend(drift(&deeds, known));
     checks
 }
 
@@ -72,8 +73,8 @@ async fn bodies(scene: &Scene, charts: &ChartFlags) -> BTreeMap<ObjectId, Planne
     let rendered = async {
         let (valid, _) = scene.valid.as_ref().ok()?;
         let planner = Planner::open(charts).await.ok()?;
-        let planned = planner.plan(valid.clone()).await.ok()?;
-        Some(planned.plan.objects.iter().map(|object| (object.id.clone(), object.clone())).collect())
+        let made = planner.plan(valid.clone()).await.ok()?;
+        Some(made.plan.objects.iter().map(|object| (object.id.clone(), object.clone())).collect())
     };
     rendered.await.unwrap_or_default()
 }
@@ -134,6 +135,9 @@ fn drifts(key: &StackKey, inventory: &Inventory, found: &Found) -> BTreeMap<Obje
 }
 
 fn drift(deeds: &[(ObjectId, Deed)], objects: usize) -> Vec<Check> {
+    if objects == 0 {
+        return vec![Id::Drift.unknown("no object could be looked at")];
+    }
     if deeds.is_empty() {
         return vec![Id::Drift.passed(format!("nobody else changed one of {}", plural(objects, "object")))];
     }
@@ -208,7 +212,7 @@ pub async fn grafana(scene: &Scene) -> Vec<Check> {
     };
     let design = &blueprint.design;
     let wanted: Vec<Value> = design.datasources.iter().chain(&design.dashboards).cloned().collect();
-    let objects = wanted.iter().filter_map(ObjectId::of).map(|id| (id, Default::default())).collect();
+    let objects = wanted.iter().filter_map(ObjectId::of).map(|id| (id, Entry::default())).collect();
     let found = find(scene, &Inventory { objects, ..Inventory::default() }).await;
     published(&wanted, &found)
 }
@@ -216,7 +220,6 @@ pub async fn grafana(scene: &Scene) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-    use obstack_core::inventory::Entry;
     use obstack_engine::cluster::live::owned_fields;
     use serde_json::json;
 

@@ -19,11 +19,17 @@ pub fn text(terminal: &Terminal, verification: &Verification) -> String {
         }
         text.push_str(&terminal.paint(Tone::Strong, group.name()));
         text.push('\n');
-        checks.iter().for_each(|check| line(&mut text, terminal, check));
+        for (number, check) in checks.iter().enumerate() {
+            line(&mut text, terminal, check);
+            // What holds for several in a row is said once.
+            let next = checks.get(number + 1);
+            if next.is_none_or(|next| hints(next) != hints(check)) {
+                hint(&mut text, terminal, check);
+            }
+        }
         text.push('\n');
     }
-    text.push_str(&format!("{} is {}\n", verification.stack, verdict(verification)));
-    text
+    text + &format!("{} is {}\n", verification.stack, verdict(verification))
 }
 
 fn line(text: &mut String, terminal: &Terminal, check: &Check) {
@@ -39,10 +45,19 @@ fn line(text: &mut String, terminal: &Terminal, check: &Check) {
         let before = sign.take().unwrap_or_else(|| " ".to_owned());
         put(text, &before, &part);
     }
-    let hints = [check.fix.clone(), check.runbook.as_ref().map(|page| format!("see {page}"))];
-    for hint in hints.into_iter().flatten() {
+}
+
+/// What to do, and where to read on.
+fn hints(check: &Check) -> [Option<String>; 2] {
+    [check.fix.clone(), check.runbook.as_ref().map(|page| format!("see {page}"))]
+}
+
+fn hint(text: &mut String, terminal: &Terminal, check: &Check) {
+    for hint in hints(check).into_iter().flatten() {
         let room = terminal.width.saturating_sub(2 * INDENT);
-        wrap(&hint, room).iter().for_each(|part| put(text, "   ", &terminal.paint(Tone::Dim, part)));
+        for part in wrap(&hint, room) {
+            put(text, "   ", &terminal.paint(Tone::Dim, &part));
+        }
     }
 }
 

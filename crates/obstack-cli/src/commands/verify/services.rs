@@ -32,7 +32,7 @@ use super::{
     scene::{Scene, refused},
 };
 
-/// On an EndpointSlice: its Service.
+/// On an `EndpointSlice`: its Service.
 const OF_SERVICE: &str = "kubernetes.io/service-name";
 /// Where Tempo and Mimir say that they are ready.
 const READY: &str = "/ready";
@@ -40,6 +40,10 @@ const READY: &str = "/ready";
 const DEADLINE: Duration = obstack_engine::rings::REQUEST_DEADLINE;
 /// Bytes of a ready page.
 const LARGEST: usize = 4 << 10;
+
+/// What to do about a door that answers, but not as it should.
+const NOT_READY: &str =
+    "a backend that starts needs up to a minute; after that, the logs of its pods say what it waits for";
 
 type Labels = BTreeMap<String, String>;
 
@@ -192,7 +196,7 @@ fn judge_doors(answers: &[(Door, Result<Reply, Silence>)], reaches: Option<&str>
                 let words =
                     words.lines().next().map(|line| format!(" ({})", line.trim())).unwrap_or_default();
                 let said = format!("{at} answered {status} to GET {READY}{words}");
-                checks.push(Id::Doors.failed(said).because(Reason::ComponentsNotReady));
+                checks.push(Id::Doors.failed(said).because(Reason::ComponentsNotReady).fix(NOT_READY));
             }
             Err(Silence::Forbidden) => forbidden = Some(no_proxy_right(Id::Doors, namespace)),
             Err(silence) => {
@@ -249,7 +253,6 @@ fn judge_rings(rings: &[RingHealth], reaches: Option<&str>) -> Vec<Check> {
         let message = ring.message();
         match &ring.verdict {
             Verdict::Healthy { .. } => good.push(name),
-            Verdict::Unhealthy(_) => checks.push(Id::Rings.warns(message).because(ring.reason())),
             Verdict::QuorumLost { .. } => checks.push(Id::Rings.failed(message).because(ring.reason())),
             Verdict::Unknown(Why::Forbidden) => {
                 forbidden = Some(no_proxy_right(Id::Rings, &ring.asked.namespace));
@@ -258,9 +261,11 @@ fn judge_rings(rings: &[RingHealth], reaches: Option<&str>) -> Vec<Check> {
                 checks.push(unreached(Id::Rings, message.trim_end_matches('.'), reaches));
             }
             Verdict::Unknown(Why::Answered { .. }) => {
-                checks.push(Id::Rings.failed(message).because(ring.reason()));
+                checks.push(Id::Rings.failed(message).because(ring.reason()).fix(NOT_READY));
             }
-            Verdict::Unknown(_) => checks.push(Id::Rings.warns(message).because(ring.reason())),
+            Verdict::Unhealthy(_) | Verdict::Unknown(_) => {
+                checks.push(Id::Rings.warns(message).because(ring.reason()));
+            }
         }
     }
     if !good.is_empty() {

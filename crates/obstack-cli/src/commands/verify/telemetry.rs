@@ -45,9 +45,8 @@ pub enum Wish {
 pub async fn all(scene: &Scene, wish: Wish, wanted: impl Fn(Id) -> bool) -> Vec<Check> {
     let ids: Vec<Id> = [Id::Traces, Id::Metrics].into_iter().filter(|id| wanted(*id)).collect();
     let each = |check: &dyn Fn(Id) -> Check| ids.iter().map(|id| check(*id)).collect::<Vec<_>>();
-    let (valid, blueprint) = match scene.valid.as_ref() {
-        Ok(valid) => valid,
-        Err(_) => return each(&|id| id.unknown("not looked at, because the spec is not known to be valid")),
+    let Ok((valid, blueprint)) = scene.valid.as_ref() else {
+        return each(&|id| id.unknown("not looked at, because the spec is not known to be valid"));
     };
     let Some(valid) = with_canary(valid, wish) else {
         return each(&|id| {
@@ -69,8 +68,8 @@ pub async fn all(scene: &Scene, wish: Wish, wanted: impl Fn(Id) -> bool) -> Vec<
     let mark = Mark::of(&valid.uid, &scene.key.to_string(), at);
     let reaches = holds(scene, ConditionType::DataPathVerified);
     let word = reaches.then(|| scene.last_word(ConditionType::DataPathVerified));
-    let probes = canary::of(&valid, &blueprint.report.endpoints);
-    let rounds = probes.into_iter().filter(|probe| wanted(id_of(probe.signal))).map(async |mut probe| {
+    let rounds = canary::of(&valid, &blueprint.report.endpoints);
+    let rounds = rounds.into_iter().filter(|probe| wanted(id_of(probe.signal))).map(async |mut probe| {
         // The buckets have a check of their own, and may not be reachable from here.
         probe.blocks = None;
         let none = Err("not looked at".to_owned());
