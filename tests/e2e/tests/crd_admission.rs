@@ -109,8 +109,12 @@ fn of_backends(single: &Value, tempo: &Value, both: &Value) -> Vec<Case> {
     let (two, three, mimir) = (factor("traces", 2), factor("traces", 3), factor("metrics", 3));
     let version = |text: &str| ("/spec/traces/chart/version", Value::from(text));
     let one = || json!({"replicas": 1});
+    // To both, a block that is null is not there.
+    let mut null = single.clone();
+    null["spec"]["traces"] = Value::Null;
     vec![
         create("spec", "at least one backend", single, &[], &[("/spec/traces", Value::Null)]),
+        Case { refused: null, ..create("spec", "at least one backend", single, &[], &[]) },
         create(
             "spec",
             "canary.signals",

@@ -2,6 +2,18 @@
 
 use serde_json::Value;
 
+/// Drops every null: to a rule of the API server a field that is null is not there.
+pub(super) fn drop_all(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_all);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_all),
+        _ => {}
+    }
+}
+
 /// Drops the nulls of fields whose schema takes none.
 pub(super) fn drop(schema: &Value, value: &mut Value) {
     match value {

@@ -4,7 +4,7 @@
 use kube_cel::{ErrorKind, RootContext, ValidationError, Validator, apply_defaults, compile_schema};
 use serde_json::{Map, Value};
 
-use super::{Fault, Source, witness};
+use super::{Fault, Source, nulls, witness};
 use crate::{
     cluster::nearest,
     input::{API_VERSION, KIND},
@@ -18,7 +18,14 @@ const NOT_EVALUATED: &str = "RuleNotEvaluated";
 
 /// Holds a document against every rule that it meets.
 pub(super) fn hold(schema: &Value, document: &Value, stored: Option<&Value>) -> Vec<Fault> {
-    let defaulted = apply_defaults(schema, document);
+    // Defaults come first: a field that may be null and is null gets none.
+    let without_nulls = |mut document: Value| {
+        nulls::drop_all(&mut document);
+        document
+    };
+    let with_defaults = |document: &Value| without_nulls(apply_defaults(schema, document));
+    let (defaulted, stored) = (with_defaults(document), stored.map(with_defaults));
+    let (document, stored) = (&without_nulls(document.clone()), stored.as_ref());
     // Rules cost most when they are read: those of blocks that are not there, and of changes where nothing is
     // stored, are left out.
     let met = met(schema, &defaulted, stored.is_some());

@@ -186,6 +186,15 @@ fn a_rule_is_told_at_the_field_that_it_refuses() {
 }
 
 #[test]
+fn a_block_that_is_null_is_not_there() {
+    let (frame, _) = BASE.split_once("  traces:").unwrap();
+    let found = found(&format!("{frame}  traces: ~\n"), None);
+    let [(line, fault)] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((*line, fault.source), (4, Source::Rule));
+    assert!(fault.message.starts_with("at least one backend"), "{fault}");
+}
+
+#[test]
 fn each_field_that_a_rule_refuses_is_told() {
     let text = BASE.replace(
         "requests: {cpu: 10m, memory: 64Mi}",
