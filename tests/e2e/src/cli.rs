@@ -1,14 +1,46 @@
-//! `kubectl obstack` as a process.
+//! `kubectl obstack` as a person runs it: the binary, with the sandbox's kubeconfig and nothing else of the caller's.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
-use crate::world::World;
+use serde_json::Value;
+
+use crate::World;
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Exit code.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside that.
+    pub err: String,
+}
+
+impl Told {
+    /// What it printed, read as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON: {error}\n{self:?}"))
+    }
+}
+
+impl From<Output> for Told {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
 
 /// The binary to test: `OBSTACK_CLI`, or the one beside the test's own.
-fn binary() -> PathBuf {
+pub fn cli_binary() -> PathBuf {
     if let Some(given) = std::env::var_os("OBSTACK_CLI") {
         return given.into();
     }
@@ -19,12 +51,30 @@ fn binary() -> PathBuf {
     binary
 }
 
-/// Runs it as an administrator of the sandbox, to its end. A later `--kubeconfig` wins.
-pub fn cli(world: &World, args: &[&str]) -> Output {
-    let dir = world.dir.path();
-    let mut command = Command::new(binary());
-    // Nothing of the caller's environment decides anything.
-    command.env_clear().env("HOME", dir).env("TMPDIR", dir).stdin(Stdio::null());
-    command.env("KUBECONFIG", &world.sandbox.kubeconfig).env("OBSTACK_HELM", &world.sandbox.tools.helm.path);
-    command.args(args).output().expect("kubectl-obstack runs")
+impl World {
+    /// The command, as an administrator, with the bundled charts.
+    pub fn cli_command(&self, args: &[&str]) -> Command {
+        let dir = self.dir.path();
+        let mut command = Command::new(cli_binary());
+        command.env_clear().env("KUBECONFIG", &self.sandbox.kubeconfig).env("HOME", dir).env("TMPDIR", dir);
+        command.env("OBSTACK_CHART_SOURCE", "bundled").env("OBSTACK_HELM", &self.sandbox.tools.helm.path);
+        command.args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `kubectl obstack`.
+    pub fn cli(&self, args: &[&str]) -> Told {
+        self.cli_command(args).output().expect("kubectl-obstack runs").into()
+    }
+
+    /// Runs `kubectl obstack` with an object on its stdin.
+    pub fn cli_with(&self, args: &[&str], object: &Value) -> Told {
+        let mut command = self.cli_command(args);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("kubectl-obstack runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(object.to_string().as_bytes()).expect("kubectl-obstack reads");
+        drop(input);
+        child.wait_with_output().expect("kubectl-obstack ends").into()
+    }
 }

@@ -20,7 +20,7 @@ mod witness;
 mod world;
 
 pub use audit::{Audit, Request};
-pub use cli::cli;
+pub use cli::{Told, cli_binary};
 pub use cluster::Cluster;
 pub use door::Door;
 pub use follow::{Follow, Mark, State};

@@ -1,10 +1,8 @@
 //! `kubectl obstack verify` on a real control plane: what holds passes, what is broken fails, and what may not be seen
 //! is not known. Pods are simulated here: no container runs, so no door answers.
 
-use std::process::Output;
-
 use obstack_e2e::{
-    BUDGET, Keys, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, STACK, TEMPO, World, cli, edited, eventually,
+    BUDGET, Keys, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, STACK, TEMPO, World, edited, eventually,
 };
 use serde_json::{Value, json};
 
@@ -12,17 +10,11 @@ use serde_json::{Value, json};
 const NEED_CONTAINERS: [&str; 6] =
     ["--skip", "services.doors", "--skip", "services.rings", "--skip", "telemetry"];
 
-fn verify(world: &World, args: &[&str]) -> (Option<i32>, Value) {
+fn verify(world: &World, args: &[&str]) -> (i32, Value) {
     let name = format!("{}/dev", world.namespace);
     let all: Vec<&str> = ["verify", &name, "-o", "json"].iter().chain(args).copied().collect();
-    let output = cli(world, &all);
-    let value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
-    (output.status.code(), value)
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    let told = world.cli(&all);
+    (told.code, told.json())
 }
 
 /// Results and messages of a check.
@@ -58,7 +50,7 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         // Controllers count budgets and endpoints when the stack is ready already.
         let found = eventually("the stack verifies", async || {
             let (code, found) = verify(world, &NEED_CONTAINERS);
-            if code == Some(0) { Ok(found) } else { Err(format!("{found:#}")) }
+            if code == 0 { Ok(found) } else { Err(format!("{found:#}")) }
         })
         .await;
         assert_eq!((&found["kind"], &found["passed"]), (&json!("Verification"), &json!(true)));
@@ -76,7 +68,7 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
 
         // Every pod is ready, and no container runs: the doors must not be called good.
         let (code, found) = verify(world, &["--only", "services", "--only", "telemetry"]);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, 1);
         has(&found, "services.doors", "Failed", "Service dev-tempo-distributor port 3200");
         has(&found, "services.rings", "Failed", "dev-tempo-distributor");
         has(&found, "telemetry.traces", "Failed", "");
@@ -94,7 +86,7 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
         let name = budget["metadata"]["name"].as_str().expect("a name").to_owned();
         world.cluster.delete(BUDGET, &world.namespace, &name).await;
         let (code, found) = verify(world, &NEED_CONTAINERS);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, 1);
         has(&found, "objects.present", "Failed", &name);
         has(&found, "budgets.protection", "Failed", "no disruption budget covers");
         world.change("dev", json!({"spec": {"suspend": true}})).await;
@@ -107,13 +99,12 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
 
 /// What other commands say of the same stack: the operator's version, and its name to complete.
 fn beside(world: &World) {
-    let version = cli(world, &["version", "-n", &world.namespace, "-o", "json"]);
-    let version: Value = serde_json::from_slice(&version.stdout).expect("JSON");
+    let version = world.cli(&["version", "-n", &world.namespace, "-o", "json"]).json();
     let operators = json!([{"version": version["client"], "stacks": 1}]);
     assert_eq!(version["cluster"]["operators"], operators, "{version:#}");
     let completed = |words: &[&str]| {
         let all: Vec<&str> = ["__complete", "--"].iter().chain(words).copied().collect();
-        String::from_utf8(cli(world, &all).stdout).expect("text")
+        world.cli(&all).out
     };
     assert_eq!(completed(&["verify", "-n", &world.namespace, ""]), "dev\n:4\n");
     let name = format!("{}/d", world.namespace);
@@ -138,7 +129,7 @@ async fn storage_faults(world: &World, bucket: &str) {
     let wrong = Keys { access: world.keys().access, secret: "not-the-secret-key".to_owned() };
     world.put_keys(&world.namespace, "s3", &wrong).await;
     let (code, found) = verify(world, &["--only", "buckets"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     has(&found, "buckets.probe", "Failed", "the signature is wrong");
     assert!(!found.to_string().contains("not-the-secret-key"), "no secret is quoted");
     world.put_keys(&world.namespace, "s3", &world.keys()).await;
@@ -149,7 +140,7 @@ async fn storage_faults(world: &World, bucket: &str) {
     world.change("dev", create(false)).await;
     world.s3.delete_bucket(bucket).await;
     let (code, found) = verify(world, &["--only", "buckets"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     has(&found, "buckets.probe", "Failed", "does not exist");
     assert!(!world.s3.buckets(&world.prefix).await.contains(&bucket.to_owned()), "verify makes no bucket");
     world.change("dev", create(true)).await;
@@ -166,9 +157,9 @@ async fn storage_faults(world: &World, bucket: &str) {
     let endpoint = |url: &str| json!({"spec": {"objectStorage": {"endpoint": url}}});
     world.change("dev", endpoint(&format!("http://{closed}"))).await;
     let (code, found) = verify(world, &["--only", "buckets"]);
-    assert_eq!(code, Some(0));
+    assert_eq!(code, 0);
     has(&found, "buckets.probe", "Unknown", "not reachable from here");
-    assert_eq!(verify(world, &["--only", "buckets", "--strict"]).0, Some(1));
+    assert_eq!(verify(world, &["--only", "buckets", "--strict"]).0, 1);
     world.change("dev", endpoint(&world.sandbox.s3.endpoint)).await;
     world.ready(&stack(world)).await;
 }
@@ -195,7 +186,7 @@ async fn no_rights(world: &World) {
     world.cluster.make(ROLE_BINDING, &binding).await;
     let user = format!("system:serviceaccount:{namespace}:viewer");
     let (code, found) = verify(world, &["--as", &user]);
-    assert_eq!(code, Some(0), "{found:#}");
+    assert_eq!(code, 0, "{found:#}");
     has(&found, "buckets.probe", "Unknown", &format!("no right to get Secret {namespace}/s3"));
     has(&found, "buckets.probe", "Unknown", "StorageReady=True");
     has(&found, "services.endpoints", "Unknown", "no right to list endpointslices.discovery.k8s.io");
@@ -209,5 +200,5 @@ async fn no_rights(world: &World) {
     has(&found, "budgets.protection", "Unknown", "no right to list");
     has(&found, "telemetry.traces", "Unknown", "no right to create services/proxy");
     has(&found, "stack.ready", "Passed", "");
-    assert_eq!(verify(world, &["--as", &user, "--strict"]).0, Some(1));
+    assert_eq!(verify(world, &["--as", &user, "--strict"]).0, 1);
 }
