@@ -99,13 +99,12 @@ async fn a_ready_stack_verifies_and_each_fault_is_found() {
 
 /// What other commands say of the same stack: the operator's version, and its name to complete.
 fn beside(world: &World) {
-    let version = cli(world, &["version", "-n", &world.namespace, "-o", "json"]);
-    let version: Value = serde_json::from_slice(&version.stdout).expect("JSON");
+    let version = world.cli(&["version", "-n", &world.namespace, "-o", "json"]).json();
     let operators = json!([{"version": version["client"], "stacks": 1}]);
     assert_eq!(version["cluster"]["operators"], operators, "{version:#}");
     let completed = |words: &[&str]| {
         let all: Vec<&str> = ["__complete", "--"].iter().chain(words).copied().collect();
-        String::from_utf8(cli(world, &all).stdout).expect("text")
+        world.cli(&all).out
     };
     assert_eq!(completed(&["verify", "-n", &world.namespace, ""]), "dev\n:4\n");
     let name = format!("{}/d", world.namespace);
