@@ -37,7 +37,8 @@ pub fn full(span: Duration) -> String {
     let mut text = String::new();
     for (name, unit) in UNITS {
         if seconds >= *unit || (*unit == 1 && text.is_empty()) {
-            text.push_str(&format!("{}{name}", seconds / unit));
+            text.push_str(&(seconds / unit).to_string());
+            text.push_str(name);
             seconds %= unit;
         }
     }

@@ -50,7 +50,7 @@ pub fn phase(pod: &PodFacts) -> &'static str {
         () if pod.ready => "Ready",
         () if pod.node.is_empty() => "Pending",
         () if pod.containers.iter().any(|c| c.state.as_ref().is_some_and(|state| state.running)) => "Running",
-        () => "Starting",
+        () => "Waiting",
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use obstack_api::{ComponentState, ObservabilityStack};
 use obstack_core::{
     assemble::PlannedComponent,
+    backends::role::Class,
     live::{ContainerFacts, EndFacts, Live, PodFacts, QuotaFacts, StateFacts, WorkloadFacts},
+    need::PodNeed,
     objects::{Kind, ObjectId},
     quantity::Amount,
 };
@@ -74,8 +76,8 @@ pub fn around(stack: &ObservabilityStack) -> (Vec<PlannedComponent>, Live) {
             desired: u32::try_from(component.desired).unwrap_or(0),
             image: component.image.clone().unwrap_or_default(),
             protected: false,
-            class: Default::default(),
-            need: Default::default(),
+            class: Class::default(),
+            need: PodNeed::default(),
         });
     }
     let amount = |text: &str| Amount::parse(text).expect("a quantity");

@@ -44,19 +44,19 @@ impl GitOps {
                 .then(|| Self { tool, told_by: (*mark).to_owned() })
         };
         let managers = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-        let manages = |manager: &str| {
+        let writes = |manager: &str| {
             let (name, tool) = MANAGERS.iter().find(|(name, _)| *name == manager)?;
             Some(Self { tool, told_by: format!("field manager {name}") })
         };
-        MARKS.iter().find_map(marked).or_else(|| managers.into_iter().find_map(manages))
+        MARKS.iter().find_map(marked).or_else(|| managers.into_iter().find_map(writes))
     }
 
     /// What to say to whoever has changed the stack by hand.
     pub fn warning(&self, yaml: &str) -> String {
-        let snippet: String = yaml.lines().map(|line| format!("\n  {line}")).collect();
+        let snippet = yaml.replace('\n', "\n  ");
         format!(
             "{} applies this stack from git ({}): where the manifest there says something else, this change is taken \
-             back. Commit it there too:{snippet}",
+             back. Commit it there too:\n  {snippet}",
             self.tool, self.told_by
         )
     }

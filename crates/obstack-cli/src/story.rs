@@ -151,7 +151,7 @@ fn chain(sight: &Sight, status: &StackStatus, ready: &Condition, links: &mut Vec
         ConditionType::WorkloadsReady => return workloads(sight, status, gate, links),
         ConditionType::StorageReady => {
             links.push(condition_link(sight, gate, &gate.message));
-            links.extend(storage(sight, status));
+            links.extend(storage(sight, status, &gate.message));
         }
         ConditionType::PlanApplied => {
             links.push(condition_link(sight, gate, &gate.message));
@@ -196,12 +196,14 @@ fn workloads(sight: &Sight, status: &StackStatus, gate: &Condition, links: &mut 
     FirstCause::of(&gate.reason)
 }
 
-fn storage(sight: &Sight, status: &StackStatus) -> Vec<Link> {
+fn storage(sight: &Sight, status: &StackStatus, said: &str) -> Vec<Link> {
     let failed = status.buckets.iter().filter(|bucket| bucket.state != BucketState::Ready).take(LISTED);
     let mut links: Vec<_> = failed
         .map(|bucket| {
             let field = format!("status.buckets[{}]", bucket.name);
-            stack_link(sight, &field, bucket.message.clone().unwrap_or_default())
+            // Most often all have the same fault, and the condition has said it.
+            let message = bucket.message.as_deref().filter(|message| !said.contains(message));
+            stack_link(sight, &field, message.unwrap_or("the same"))
         })
         .collect();
     let storage = &sight.stack.spec.object_storage;

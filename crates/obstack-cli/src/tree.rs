@@ -63,21 +63,30 @@ impl Node {
     }
 
     fn write(&self, terminal: &Terminal, first: &str, rest: &str, text: &mut String) {
-        let bar = if self.children.is_empty() { "  " } else { "│ " };
         let heads: Vec<&(Tone, String)> =
             self.head.iter().filter(|(_, head)| !head.trim().is_empty()).collect();
         let width = first.width() + heads.iter().map(|(_, head)| head.width() + 2).sum::<usize>();
-        let painted: Vec<_> = heads.iter().map(|(tone, head)| terminal.paint(*tone, head)).collect();
+        // Nothing stands to the right of the last head that has no words.
+        let ends = |number: usize| self.words.is_none() && number + 1 == heads.len();
+        let painted = heads.iter().enumerate().map(|(number, (tone, head))| {
+            terminal.paint(*tone, if ends(number) { head.trim_end() } else { head })
+        });
+        let painted: Vec<_> = painted.collect();
         let mut line = format!("{}{}", terminal.paint(Tone::Dim, first), painted.join("  "));
         if let Some((tone, words)) = &self.words {
             // Beside the head where there is room, else below it.
             let beside = terminal.width.saturating_sub(width) >= NARROWEST;
             let indent = if beside { width } else { rest.width() + 4 };
             let parts = wrap(words, terminal.width.saturating_sub(indent).max(NARROWEST));
-            let margin = " ".repeat(indent.saturating_sub(rest.width() + 2));
+            let (bar, gap) = match (heads.is_empty(), self.children.is_empty()) {
+                (true, _) => ("", ""),
+                (false, true) => ("  ", "  "),
+                (false, false) => ("│ ", "  "),
+            };
+            let margin = " ".repeat(indent.saturating_sub(rest.width() + bar.width()));
             for (number, part) in parts.iter().enumerate() {
                 if number == 0 && beside {
-                    line.push_str("  ");
+                    line.push_str(gap);
                 } else {
                     text.push_str(line.trim_end());
                     text.push('\n');

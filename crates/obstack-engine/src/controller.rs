@@ -181,7 +181,8 @@ async fn guarded(stack: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Recon
     }
     let started = Instant::now();
     let deadline = ctx.settings.reconcile_deadline;
-    let work = AssertUnwindSafe(one(Arc::clone(&ctx), key.clone(), Arc::clone(&stack))).catch_unwind();
+    let work = Box::pin(one(Arc::clone(&ctx), key.clone(), Arc::clone(&stack)));
+    let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(deadline, work.instrument(span.clone())).await {
         Ok(Ok(Ok(again))) => Ok(again),
         Ok(Ok(Err(error))) => Err(ReconcileError::Cluster(error)),

@@ -21,26 +21,27 @@ use crate::{
 /// Shortest time between two writes of a status that says the same of Ready: pods come and go in bursts.
 const PACE: Duration = Duration::from_millis(500);
 
-/// Publishes what a look at a stack comes to. Returns how long the write was put off, if it was.
+/// Publishes what a whole look at a stack comes to. Returns how long the write was put off, if it was.
 pub async fn publish(
     ctx: &Context,
     key: &StackKey,
     object: &ObservabilityStack,
     situation: &Situation,
 ) -> Result<Option<Duration>, ClusterError> {
-    let previous = object.status.clone().unwrap_or_default();
-    publish_over(ctx, key, &object.metadata, previous, requested(&object.metadata), situation).await
+    publish_so_far(ctx, key, object, situation, true).await
 }
 
-/// The same while a part of a look that somebody asked for goes on: the request is not followed yet.
-pub async fn publish_before_all_is_seen(
+/// The same of a look of which a part may still go on: a request to look is followed once all is seen.
+pub async fn publish_so_far(
     ctx: &Context,
     key: &StackKey,
     object: &ObservabilityStack,
     situation: &Situation,
+    all_seen: bool,
 ) -> Result<Option<Duration>, ClusterError> {
     let previous = object.status.clone().unwrap_or_default();
-    publish_over(ctx, key, &object.metadata, previous, None, situation).await
+    let followed = requested(&object.metadata).filter(|_| all_seen);
+    publish_over(ctx, key, &object.metadata, previous, followed, situation).await
 }
 
 /// The same for a stack of which only metadata can be read. `followed` is the request to look that this look has followed.

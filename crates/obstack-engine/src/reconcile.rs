@@ -17,7 +17,7 @@ use crate::{
     execute::execute,
     gates::Gates,
     observe::observe,
-    publish::{publish, publish_before_all_is_seen},
+    publish::{publish, publish_so_far},
     seen::{self, Sight, standing},
 };
 
@@ -82,12 +82,7 @@ pub async fn reconcile(
         Sight { stack, valid: &valid, access: observed.access(&valid), blueprint, outcome, look, asked },
     );
     let situation = Situation::Followed(Box::new(followed));
-    // a write when it differs
-    let held = if all_seen {
-        publish(ctx, key, stack, &situation).await?
-    } else {
-        publish_before_all_is_seen(ctx, key, stack, &situation).await?
-    };
+    let held = publish_so_far(ctx, key, stack, &situation, all_seen).await?; // a write when it differs
     let again = soon.into_iter().chain([sooner, held]).flatten().min();
     Ok(again.unwrap_or(INVALID_AGAIN))
 }

@@ -31,7 +31,7 @@ async fn a_stack_is_followed_until_it_is_ready_and_then_shown() {
         world.make(&stack).await;
 
         let out = done(world, &["status", "shown", "-n", namespace, "--until", "Ready", "--timeout", "90s"]);
-        has(&out, &["Ready=True reached after "]);
+        has(&out, &["Ready=True  reached after "]);
         world.ready(&stack).await;
 
         let out = done(world, &["status", "-n", namespace]);

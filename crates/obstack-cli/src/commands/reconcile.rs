@@ -52,7 +52,7 @@ pub struct Args {
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Looked {
+struct Came {
     stack: String,
     /// The operator has looked since it was asked; absent when nobody waited.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ struct Looked {
 /// What came of it, stack by stack.
 #[derive(Debug, Serialize)]
 struct List {
-    items: Vec<Looked>,
+    items: Vec<Came>,
 }
 
 /// Has the operator look.
@@ -120,7 +120,7 @@ async fn looked(
     stack: &ObservabilityStack,
     moment: &str,
     end: Option<Instant>,
-) -> Result<Looked, Error> {
+) -> Result<Came, Error> {
     let key = key_of(stack);
     let mut now = stack.clone();
     let mut done = None;
@@ -137,7 +137,7 @@ async fn looked(
         })?;
     }
     let Verdict { ready, reason, message } = Verdict::of(&now);
-    Ok(Looked { stack: key.to_string(), looked: done, ready: told::word(ready), reason, message })
+    Ok(Came { stack: key.to_string(), looked: done, ready: told::word(ready), reason, message })
 }
 
 /// Whether a request was followed: this one, or one that was made later by somebody else.
@@ -148,7 +148,7 @@ fn has_followed(handled: Option<&str>, moment: &str) -> bool {
     })
 }
 
-fn words(items: &[Looked], terminal: &Terminal) -> String {
+fn words(items: &[Came], terminal: &Terminal) -> String {
     let mut table = Table::new(&["STACK", "OPERATOR", "READY", "REASON", "MESSAGE"]);
     for item in items {
         let (tone, operator) = match item.looked {

@@ -76,15 +76,16 @@ pub fn text(story: &Story, terminal: &Terminal) -> String {
 
 /// Links below their objects, in the order of the chain.
 fn by_object(links: &[Link]) -> Vec<Node> {
-    let width = widest(links.iter().map(|link| link.field.as_str())).min(48);
     links
         .chunk_by(|a, b| a.object == b.object)
         .map(|links| {
+            let width = widest(links.iter().map(|link| link.field.as_str()));
+            let reason = widest(links.iter().filter_map(|link| link.reason.as_deref()));
             let mut node =
                 Node::new(Tone::Strong, links.first().map(|link| link.object.as_str()).unwrap_or_default());
             node.extend(links.iter().map(|link| {
                 Node::new(Tone::Dim, pad(&link.field, width))
-                    .and(Tone::Warn, link.reason.as_deref().unwrap_or_default())
+                    .and(Tone::Warn, link.reason.as_deref().map(|word| pad(word, reason)).unwrap_or_default())
                     .says(Tone::Plain, &link.says)
             }));
             node

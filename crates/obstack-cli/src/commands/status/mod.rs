@@ -77,7 +77,7 @@ struct One<'a> {
     current: bool,
     /// The first cause as it is seen now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<Cause>,
+    cause: Option<Seen>,
     /// Pods that are not ready.
     pods: Vec<Pod<'a>>,
     /// What is not known, and why.
@@ -89,7 +89,7 @@ struct One<'a> {
 /// The first cause as it is seen now.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cause {
+struct Seen {
     component: String,
     message: String,
     #[serde(flatten)]
@@ -151,7 +151,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
 }
 
 fn one(seen: &Sight) -> One<'_> {
-    let cause = seen.first().map(|(component, trouble)| Cause {
+    let cause = seen.first().map(|(component, trouble)| Seen {
         component: component.status.name.clone(),
         message: trouble.message.clone(),
         cause: FirstCause::of(trouble.reason.as_str()),

@@ -1,6 +1,6 @@
 //! The parts of a status beside conditions and components.
 
-use obstack_api::{BucketState, Endpoints, QuotaAmounts, Severity, StackStatus};
+use obstack_api::{BucketState, ConditionType, Endpoints, QuotaAmounts, Severity, StackStatus};
 
 use crate::{
     terminal::Tone,
@@ -26,14 +26,16 @@ pub fn of(status: &StackStatus) -> Vec<Node> {
 }
 
 fn tolerance(status: &StackStatus) -> Option<Node> {
-    let said =
-        status.conditions.iter().find(|said| said.type_ == obstack_api::ConditionType::FaultTolerant)?;
+    let said = status.conditions.iter().find(|said| said.type_ == ConditionType::FaultTolerant)?;
     let tone = crate::told::tone(said);
     Some(Node::new(Tone::Strong, "Loss of a pod").and(tone, &*said.reason).says(Tone::Plain, &said.message))
 }
 
 fn buckets(status: &StackStatus) -> Option<Node> {
     let mut node = Node::new(Tone::Strong, "Buckets");
+    let storage = status.conditions.iter().find(|said| said.type_ == ConditionType::StorageReady);
+    // Most often all have the same fault, and the condition has said it.
+    let said = storage.map(|said| said.message.as_str()).unwrap_or_default();
     let width = widest(status.buckets.iter().map(|bucket| bucket.name.as_str()));
     let purpose = widest(status.buckets.iter().map(|bucket| bucket.purpose.as_str()));
     node.extend(status.buckets.iter().map(|bucket| {
@@ -45,7 +47,10 @@ fn buckets(status: &StackStatus) -> Option<Node> {
         Node::new(Tone::Plain, pad(&bucket.name, width))
             .and(Tone::Dim, pad(&bucket.purpose, purpose))
             .and(tone, word)
-            .says(Tone::Plain, bucket.message.clone().unwrap_or_default())
+            .says(
+                Tone::Plain,
+                bucket.message.as_deref().filter(|message| !said.contains(message)).unwrap_or_default(),
+            )
     }));
     (!node.is_bare()).then_some(node)
 }

@@ -77,6 +77,16 @@ impl Row {
     }
 }
 
+/// Longest message of a line, in characters; `-o wide` and one stack alone have all of it.
+const MESSAGE: usize = 96;
+
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default().trim_end()),
+        None => message,
+    }
+}
+
 const HEAD: &[&str] =
     &["NAMESPACE", "NAME", "ENV", "READY", "REASON", "COMPONENTS", "QUOTA", "AGE", "MESSAGE"];
 const WIDE: &[&str] = &[
@@ -116,7 +126,7 @@ pub fn table(stacks: &[ObservabilityStack], now: i64, wide: bool, terminal: &Ter
         cells.push(age::short(row.age_seconds).into());
         // A line is read across; of what is ready there is little to read.
         let tone = if ready == ConditionStatus::True { Tone::Dim } else { Tone::Plain };
-        cells.push(Cell::new(tone, row.message));
+        cells.push(Cell::new(tone, if wide { row.message } else { shortened(row.message) }));
         table.row(cells);
     }
     table.text(terminal, 0)

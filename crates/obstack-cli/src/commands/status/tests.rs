@@ -132,7 +132,8 @@ fn only_news_is_told_after_the_beginning() {
     let broken = lines::of(&broken.stack, &pods);
     let told = |before: Option<&[lines::Line]>, now: &[lines::Line]| {
         let news = lines::news(before, now);
-        news.iter().map(|line| format!("{}  {}\n", line.about, line.says)).collect::<String>()
+        let lines: Vec<_> = news.iter().map(|line| format!("{}  {}", line.about, line.says)).collect();
+        lines.join("\n")
     };
     assert_eq!(told(Some(&ready), &ready), "");
     insta::assert_snapshot!(format!(

@@ -46,17 +46,19 @@ fn tree(sight: &Sight) -> Node {
     root.extend([Node::new(told::tone_of(ready), format!("Ready {}", told::word(ready)))
         .and(Tone::Plain, format!("{reason}{old}"))
         .says(Tone::Plain, words)]);
-    root.extend(first_cause(sight, &status, ready));
+    let cause = first_cause(sight, &status, ready);
+    let said = cause.as_ref().map(|(_, said)| said.as_str());
+    root.extend(cause.iter().map(|(node, _)| node.clone()));
     root.extend(waiting(sight, &status));
-    root.extend(conditions(&status));
-    root.extend(components(sight, &status));
+    root.extend(conditions(&status, said));
+    root.extend(components(sight, &status, said));
     root.extend(parts::of(&status));
     root.extend(unseen(sight));
     root
 }
 
-/// The first cause with its fix: as it is seen now, or as the status has it.
-fn first_cause(sight: &Sight, status: &StackStatus, ready: ConditionStatus) -> Option<Node> {
+/// The first cause with its fix: as it is seen now, or as the status has it. Gives its words too: once is enough.
+fn first_cause(sight: &Sight, status: &StackStatus, ready: ConditionStatus) -> Option<(Node, String)> {
     let gate = obstack_core::conclude::fallen_with(status);
     let of_workloads = gate.is_none_or(|gate| gate.type_ == ConditionType::WorkloadsReady);
     let seen = sight.first().filter(|_| of_workloads && ready != ConditionStatus::Unknown);
@@ -79,13 +81,13 @@ fn first_cause(sight: &Sight, status: &StackStatus, ready: ConditionStatus) -> O
         }
         None => message,
     };
-    let mut node = Node::new(Tone::Bad, "Cause").and(Tone::Strong, reason).says(Tone::Plain, message);
+    let mut node = Node::new(Tone::Bad, "Cause").and(Tone::Strong, reason).says(Tone::Plain, &message);
     if gate.is_some_and(|gate| gate.type_ == ConditionType::WorkloadsReady) {
         node.extend(sight.disagreement().map(|note| Node::new(Tone::Warn, "newer").says(Tone::Warn, note)));
     }
     node.extend(cause.fix.map(|fix| Node::new(Tone::Good, "fix").says(Tone::Plain, fix)));
     node.extend(cause.runbook.map(|page| Node::new(Tone::Dim, "runbook").says(Tone::Plain, page)));
-    Some(node)
+    Some((node, message.trim_end_matches('.').to_owned()))
 }
 
 /// The change that waits, and how it is let through.
@@ -110,18 +112,22 @@ fn waiting(sight: &Sight, status: &StackStatus) -> Option<Node> {
 }
 
 /// Conditions: those that matter first, the rest dimmed.
-fn conditions(status: &StackStatus) -> Option<Node> {
+fn conditions(status: &StackStatus, cause: Option<&str>) -> Option<Node> {
     let shown: Vec<&Condition> =
         status.conditions.iter().filter(|said| said.type_ != ConditionType::Ready).collect();
     let (good, matter): (Vec<&Condition>, Vec<_>) =
         shown.iter().copied().partition(|said| told::is_good(said));
     let name = widest(shown.iter().map(|said| said.type_.as_str()));
     let reason = widest(shown.iter().map(|said| said.reason.as_str()));
+    // What stands above, and what the loss of a pod has a part of its own for below.
+    let elsewhere = |said: &Condition| {
+        said.type_ == ConditionType::FaultTolerant || cause.is_some_and(|cause| said.message.contains(cause))
+    };
     let line = |said: &&Condition, tone: Tone, words: Tone| {
         Node::new(tone, pad(said.type_.as_str(), name))
             .and(tone, pad(told::word(said.status), 7))
             .and(words, pad(&said.reason, reason))
-            .says(words, &said.message)
+            .says(words, if elsewhere(said) { "" } else { said.message.as_str() })
     };
     let mut node = Node::new(Tone::Strong, "Conditions");
     node.extend(matter.iter().map(|said| line(said, told::tone(said), Tone::Plain)));
@@ -129,7 +135,7 @@ fn conditions(status: &StackStatus) -> Option<Node> {
     (!node.is_bare()).then_some(node)
 }
 
-fn components(sight: &Sight, status: &StackStatus) -> Option<Node> {
+fn components(sight: &Sight, status: &StackStatus, cause: Option<&str>) -> Option<Node> {
     let fresh: Vec<ComponentStatus> = sight.health.iter().map(|component| component.status.clone()).collect();
     let unprovided = |component: &&ComponentStatus| component.state == ComponentState::NotProvidedByBackend;
     let seen: Vec<ComponentStatus> = if fresh.is_empty() {
@@ -144,11 +150,16 @@ fn components(sight: &Sight, status: &StackStatus) -> Option<Node> {
         .and(Tone::Plain, format!("{ready}/{} ready{source}", counted.len()));
     let width = widest(seen.iter().map(|component| component.name.as_str()));
     let image = widest(seen.iter().filter_map(|component| component.image.as_deref()).map(version));
-    node.extend(seen.iter().map(|component| self::component(sight, component, width, image)));
+    node.extend(seen.iter().map(|component| self::component(sight, component, (width, image), cause)));
     (!node.is_bare()).then_some(node)
 }
 
-fn component(sight: &Sight, component: &ComponentStatus, width: usize, image: usize) -> Node {
+fn component(
+    sight: &Sight,
+    component: &ComponentStatus,
+    (width, image): (usize, usize),
+    cause: Option<&str>,
+) -> Node {
     let tone = match component.state {
         ComponentState::Ready => Tone::Good,
         ComponentState::Progressing => Tone::Warn,
@@ -165,7 +176,12 @@ fn component(sight: &Sight, component: &ComponentStatus, width: usize, image: us
         words = format!("{} of {} at the newest revision. ", component.updated, component.desired);
     }
     if let Some(reason) = &component.reason {
-        words.push_str(&format!("{reason}: {}", component.message.as_deref().unwrap_or_default()));
+        words.push_str(reason);
+        let message = component.message.as_deref().unwrap_or_default();
+        if cause.is_none_or(|cause| !message.contains(cause)) {
+            words.push_str(": ");
+            words.push_str(message);
+        }
     }
     let mut node = name
         .and(tone, pad(&count, 5))

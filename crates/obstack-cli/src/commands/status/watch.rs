@@ -144,12 +144,11 @@ impl Followed {
             }
             // It went while nobody watched.
             Some(Ok(watcher::Event::InitDone)) if !self.listed => self.stack = None,
-            Some(Ok(watcher::Event::InitDone)) => return Ok(false),
             // Others heal by themselves: the watch is made anew.
             Some(Err(error)) if code(&error) == 403 => {
                 return Err(refused(error, &format!("watch ObservabilityStack {}", self.key)));
             }
-            Some(Err(_)) => return Ok(false),
+            Some(Ok(watcher::Event::InitDone) | Err(_)) => return Ok(false),
             None => return Err(Error::new("the watch of the stack has ended")),
         }
         Ok(true)
@@ -183,8 +182,8 @@ impl Followed {
 /// HTTP code of the answer that a watch failed with; 0 when there was none.
 fn code(error: &watcher::Error) -> u16 {
     match error {
-        watcher::Error::WatchError(status) => status.code,
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        watcher::Error::WatchError(status)
+        | watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
         _ => 0,
