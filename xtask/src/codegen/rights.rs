@@ -31,6 +31,13 @@ const PEOPLE: &str = "\
 # none of it.
 ";
 
+const TENANTS: &str = "\
+# So that the admin of a namespace can install an operator of their own in it (the chart's mode NamespaceAdmin).
+# Kubernetes lets nobody grant what they do not have themselves, so `admin` gets what such an operator uses: beside what
+# it has already these are the status of stacks, events and the objects of the grafana-operator.
+# Leave it out where the operator is installed for all: nobody but the operator writes status then.
+";
+
 /// Every file that is made from the table.
 pub fn files() -> Vec<(PathBuf, String)> {
     let at = |path: &str| workspace::root().join(path);
@@ -38,6 +45,7 @@ pub fn files() -> Vec<(PathBuf, String)> {
         (at("deploy/rbac/cluster.yaml"), cluster()),
         (at("deploy/rbac/namespaced.yaml"), namespaced()),
         (at("deploy/rbac/aggregate.yaml"), aggregate()),
+        (at("deploy/rbac/tenants.yaml"), tenants()),
         (at("charts/obstack/templates/_rules.tpl"), helpers()),
         (at("docs/reference/rights.md"), page()),
     ]
@@ -157,6 +165,16 @@ fn aggregate() -> String {
     format!("{HEADER}{PEOPLE}{}", roles.join("---\n"))
 }
 
+fn tenants() -> String {
+    let labels = ["rbac.authorization.k8s.io/aggregate-to-admin: \"true\"".to_owned()];
+    format!(
+        "{HEADER}{TENANTS}apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n{}rules:\n{}{}",
+        metadata("obstack-tenants", "", &labels),
+        rules(Scope::Stacks, "  "),
+        rules(Scope::Own, "  ")
+    )
+}
+
 /// The chart's rules, as templates that its roles include.
 fn helpers() -> String {
     let mut text = format!("{{{{/*\n{HEADER}*/}}}}\n");
@@ -209,6 +227,10 @@ const UNSEEN: &str = "
 Whether it may watch claims, quotas, limit ranges, nodes and storage classes, the operator asks by a `SelfSubjectAccessReview`. Which kinds are served it learns from discovery. Every account may do both.
 ";
 
+const TENANTS_ABOUT: &str = "
+`deploy/rbac/tenants.yaml` is for clusters where the admin of a namespace installs an operator of their own (the chart's mode `NamespaceAdmin`). Kubernetes lets nobody grant what they do not have, so it adds what an operator uses in its namespace, status included, to `admin`. Nothing else needs it.
+";
+
 /// The page.
 fn page() -> String {
     let mut text = format!("{MADE}{INTRO}");
@@ -250,6 +272,7 @@ fn page() -> String {
             role.why,
         ]));
     }
+    text.push_str(TENANTS_ABOUT);
     let _ = write!(
         text,
         "\n{} rules, {} verbs on resources.\n",

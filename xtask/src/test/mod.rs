@@ -4,6 +4,7 @@ mod command;
 mod deny;
 mod end_to_end;
 mod real;
+pub mod rights;
 mod steps;
 
 use std::path::PathBuf;
