@@ -33,8 +33,8 @@ const PEOPLE: &str = "\
 
 const TENANTS: &str = "\
 # So that the admin of a namespace can install an operator of their own in it (the chart's mode NamespaceAdmin).
-# Kubernetes lets nobody grant what they do not have themselves, so `admin` gets what such an operator uses: beside what
-# it has already these are the status of stacks, events and the objects of the grafana-operator.
+# Kubernetes lets nobody grant what they do not have themselves, so `admin` gets what such an operator uses. Beside what
+# it has already that is the status of stacks and the objects of the grafana-operator.
 # Leave it out where the operator is installed for all: nobody but the operator writes status then.
 ";
 
