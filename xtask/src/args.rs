@@ -136,6 +136,8 @@ pub enum Sandbox {
     },
     /// Prints what a shell needs: eval "$(cargo xtask sandbox env)"
     Env(Place),
+    /// Prints which of the operator's rights were used on it so far
+    Rights(Place),
     /// Stops its S3 server and keeps the data
     StopS3(Place),
     /// Starts its S3 server again

@@ -1,4 +1,4 @@
-//! Files that are made from the code: the CRD and the reference documentation.
+//! Files that are made from the code: the CRD, the rights, parts of the chart and the reference documentation.
 //!
 //! The pages about flags and metrics come from the binaries, which are built for them: this crate does not depend on
 //! the engine, so that it is built in seconds. Tests of the operator and of `kubectl obstack` hold those.
@@ -7,6 +7,7 @@
 
 mod advisories;
 mod api;
+mod chart;
 mod charts;
 mod conditions;
 mod dashboards;
@@ -15,6 +16,7 @@ mod entries;
 mod links;
 mod markdown;
 mod output;
+mod rights;
 mod runbook;
 mod terminal;
 
@@ -53,7 +55,8 @@ fn own() -> Result<Vec<(PathBuf, String)>, Error> {
         ("dashboards", dashboards::page()?),
     ];
     let mut files: Vec<_> = pages.into_iter().map(|(page, text)| (reference(page), text)).collect();
-    files.push(crd()?);
+    files.extend([crd()?, chart::crd()?, chart::values()?, dashboards::of_the_operator()?]);
+    files.extend(rights::files());
     files.push((runbook::folder().join("README.md"), runbook::index()));
     for reason in Reason::ALL {
         let path = runbook::path(*reason);
@@ -109,11 +112,16 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the CRD is kept, and how it looks. Maps are sorted, so the same code makes the same text.
-fn crd() -> Result<(PathBuf, String), Error> {
+/// The CRD as text. Maps are sorted, so the same code makes the same text.
+fn definition() -> Result<String, Error> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    let text = serde_saphyr::to_string_with_options(&obstack_api::schema::crd(), options)
-        .map_err(|error| Error::Format { what: "the CRD".into(), reason: error.to_string() })?;
+    serde_saphyr::to_string_with_options(&obstack_api::schema::crd(), options)
+        .map_err(|error| Error::Format { what: "the CRD".into(), reason: error.to_string() })
+}
+
+/// Where the CRD is kept, and how it looks.
+fn crd() -> Result<(PathBuf, String), Error> {
+    let text = definition()?;
     let path = workspace::root().join("crds/obstack.dev_observabilitystacks.yaml");
     Ok((path, format!("{HEADER}{text}")))
 }

@@ -9,6 +9,7 @@ use crate::args::{Output, Place, Sandbox};
 use crate::demo;
 use crate::error::Error;
 use crate::show::Show;
+use crate::test::rights;
 
 /// Does what is asked.
 pub fn run(task: &Sandbox) -> Result<(), Error> {
@@ -39,6 +40,10 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
             for (key, value) in sandbox.env().into_iter().chain([own]) {
                 println!("export {key}='{}'", value.replace('\'', r"'\''"));
             }
+        }
+        Sandbox::Rights(place) => {
+            let sandbox = obstack_sandbox::open(&dir(place)?)?;
+            println!("{}", rights::Usage::read(&sandbox.audit_log)?);
         }
         Sandbox::StopS3(place) => obstack_sandbox::open(&dir(place)?)?.stop_s3()?,
         Sandbox::StartS3(place) => obstack_sandbox::open(&dir(place)?)?.start_s3()?,

@@ -13,6 +13,7 @@ pub mod labels;
 mod policy;
 mod quantity;
 mod quota;
+pub mod rights;
 pub mod rules;
 pub mod schema;
 mod stack;

@@ -6,6 +6,7 @@
 mod mimir;
 mod model;
 mod namespace;
+mod operator;
 mod panel;
 mod query;
 mod services;
@@ -99,6 +100,14 @@ pub fn all(stack: &ValidStack) -> Vec<Dashboard> {
         .filter(|(about, _)| about.of.holds(stack))
         .map(|(about, model)| Dashboard { slug: about.slug, title: about.title, model: model(stack) })
         .collect()
+}
+
+/// What the dashboard of the operator is for. It is of no single stack and comes with the chart.
+pub const OPERATOR: &About = &operator::ABOUT;
+
+/// The dashboard of the operator.
+pub fn operator() -> Dashboard {
+    Dashboard { slug: OPERATOR.slug, title: OPERATOR.title, model: operator::model() }
 }
 
 impl Of {

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
 
 use common::{sample, small_with, valid, with};
 use obstack_core::{
-    dashboards::{ABOUT, Dashboard, all},
+    dashboards::{ABOUT, Dashboard, OPERATOR, all, operator, selectors},
     valid::ValidStack,
 };
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn full(environment: &str) -> ValidStack {
 }
 
 fn every() -> Vec<Dashboard> {
-    stacks().iter().flat_map(all).collect()
+    stacks().iter().flat_map(all).chain([operator()]).collect()
 }
 
 fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
@@ -57,6 +57,16 @@ fn a_stack_gets_the_dashboards_of_what_it_has() {
     assert_eq!(slugs("spec: {metrics: null}"), traces);
     assert_eq!(slugs("spec: {traces: null}"), ["stack-overview", "mimir", "namespace-resources"]);
     assert_eq!(ABOUT.iter().map(|about| about.slug).collect::<Vec<_>>(), every);
+}
+
+#[test]
+fn the_operators_dashboard_is_of_no_stack_and_every_query_of_its_own_metrics() {
+    let operator = operator();
+    assert_eq!(text(&operator.model, "/uid"), OPERATOR.slug);
+    assert_eq!(text(&operator.model, "/title"), OPERATOR.title);
+    assert!(ABOUT.iter().all(|about| about.slug != OPERATOR.slug));
+    let foreign = operator.expressions().flat_map(selectors).find(|(name, _)| !name.starts_with("obstack_"));
+    assert_eq!(foreign, None);
 }
 
 #[test]

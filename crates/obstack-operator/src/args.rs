@@ -26,7 +26,7 @@ pub struct Cli {
 }
 
 /// What the binary can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the operator (the default).
     Run,
@@ -34,6 +34,12 @@ pub enum Command {
     Crd,
     /// Print the version.
     Version,
+    /// Ask a running operator whether it is ready; the exit code is 0 when it is.
+    Ready {
+        /// Its address, such as <http://obstack.obstack-system.svc:8080/readyz>.
+        #[arg(long)]
+        url: String,
+    },
     /// Print a page of the reference documentation as Markdown.
     #[command(hide = true)]
     Docs {

@@ -4,6 +4,7 @@ mod admin;
 mod args;
 mod docs;
 mod health;
+mod ready;
 mod run;
 mod shutdown;
 mod telemetry;
@@ -25,6 +26,13 @@ fn main() -> ExitCode {
         None | Some(Command::Run) => run::start(cli.run),
         Some(Command::Crd) => print(&format!("{:#}\n", obstack_api::schema::crd())),
         Some(Command::Docs { page }) => print(&docs::page(page)),
+        Some(Command::Ready { url }) => match ready::ask(&url) {
+            Ok(said) => print(&format!("{said}\n")),
+            Err(error) => {
+                eprintln!("obstack-operator: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Some(Command::Version) => {
             println!("obstack-operator {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -78,6 +78,11 @@ impl Audit {
         })
     }
 
+    /// Requests that were refused for want of a right, or of a name.
+    pub fn refused(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(|request| matches!(request.code, 401 | 403)).collect()
+    }
+
     /// Every write but those on leases. A question about one's own rights is asked by a create, and stores nothing.
     pub fn writes(&self) -> Vec<Request> {
         let read = ["get", "list", "watch"];

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
+    path::PathBuf,
 };
 
 use obstack_api::{ChartSource, ObservabilityStack};
@@ -49,7 +50,22 @@ pub fn page() -> Result<String, Error> {
             panels(&mut text, dashboard);
         }
     }
+    let about = dashboards::OPERATOR;
+    let _ = write!(
+        text,
+        "\n## {}\n\n{}\n\n- For: the operator, with the chart's `dashboards.enabled`\n- Needs: {}\n",
+        about.title, about.purpose, about.needs
+    );
+    panels(&mut text, &dashboards::operator());
     Ok(text)
+}
+
+/// The operator's dashboard, which the chart brings.
+pub fn of_the_operator() -> Result<(PathBuf, String), Error> {
+    let model = serde_json::to_string_pretty(&dashboards::operator().model).map_err(|error| {
+        Error::Format { what: "the operator's dashboard".into(), reason: error.to_string() }
+    })?;
+    Ok((workspace::root().join("charts/obstack/files/obstack-operator.json"), format!("{model}\n")))
 }
 
 fn panels(text: &mut String, dashboard: &Dashboard) {

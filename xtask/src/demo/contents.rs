@@ -206,27 +206,4 @@ mod tests {
             _ => assert_eq!(part, whole, "{path}"),
         }
     }
-
-    #[test]
-    fn both_sets_of_rbac_rules_grant_the_same() {
-        let rules = |file: &str, cluster_wide: bool| {
-            let text = fs::read_to_string(workspace::root().join("deploy/rbac").join(file)).unwrap();
-            let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-            let mut rules: Vec<String> = objects
-                .iter()
-                .filter(|object| ["Role", "ClusterRole"].contains(&object["kind"].as_str().unwrap()))
-                // What only a cluster knows stands apart.
-                .filter(|role| role["metadata"]["name"] != "obstack-room")
-                .flat_map(|role| role["rules"].as_array().unwrap())
-                .map(ToString::to_string)
-                .collect();
-            rules.sort();
-            let bound = objects
-                .iter()
-                .any(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "obstack");
-            assert_eq!(bound, cluster_wide);
-            rules
-        };
-        assert_eq!(rules("cluster.yaml", true), rules("namespaced.yaml", false));
-    }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use obstack_sandbox::{S3Implementation, Sandbox};
 
+use super::rights;
 use super::steps::Steps;
 use crate::args::Test;
 use crate::command;
@@ -86,6 +87,11 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     // Also of a run that failed: the seconds up to there say something.
     if let Ok(table) = fs::read_to_string(&causes) {
         print!("{table}");
+    }
+    // Only told: a run of some tests uses some rights.
+    match rights::Usage::read(&sandbox.audit_log) {
+        Ok(usage) => println!("{usage}"),
+        Err(error) => steps.not_run("rights that are used", &error.to_string()),
     }
     ran?;
     interrupt::check()

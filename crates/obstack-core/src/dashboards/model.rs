@@ -13,7 +13,8 @@ const WIDTH: usize = 24;
 
 /// A dashboard in the making. Panels go from left to right and line by line, so none can overlap.
 pub(super) struct Board<'a> {
-    stack: &'a ValidStack,
+    /// None for what is of no single stack.
+    stack: Option<&'a ValidStack>,
     about: &'static About,
     variables: Vec<Value>,
     panels: Vec<Value>,
@@ -25,6 +26,15 @@ pub(super) struct Board<'a> {
 impl<'a> Board<'a> {
     /// One without panels, with a variable for each datasource.
     pub(super) fn new(stack: &'a ValidStack, about: &'static About, sources: &[Source]) -> Self {
+        Self::of(Some(stack), about, sources)
+    }
+
+    /// One that is of no single stack.
+    pub(super) fn of_the_operator(about: &'static About) -> Self {
+        Self::of(None, about, &[Source::Prometheus])
+    }
+
+    fn of(stack: Option<&'a ValidStack>, about: &'static About, sources: &[Source]) -> Self {
         let variables = sources.iter().map(|source| datasource(stack, *source)).collect();
         Self { stack, about, variables, panels: Vec::new(), left: 0, top: 0, height: 0 }
     }
@@ -89,14 +99,24 @@ impl<'a> Board<'a> {
 
     /// Grafana's JSON model.
     pub(super) fn model(self) -> Value {
-        let tags = json!(["obstack", self.stack.environment]);
+        let (uid, title, tags, others) = match self.stack {
+            Some(stack) => (
+                uid(stack, self.about.slug),
+                format!("{} ({})", self.about.title, stack.environment),
+                json!(["obstack", stack.environment]),
+                "This stack",
+            ),
+            None => {
+                (self.about.slug.to_owned(), self.about.title.to_owned(), json!(["obstack"]), "All stacks")
+            }
+        };
         let link = json!({
-            "type": "dashboards", "title": "This stack", "tags": tags, "asDropdown": true, "icon": "external link",
+            "type": "dashboards", "title": others, "tags": tags, "asDropdown": true, "icon": "external link",
             "includeVars": false, "keepTime": true, "targetBlank": false, "tooltip": "", "url": "",
         });
         json!({
-            "uid": uid(self.stack, self.about.slug),
-            "title": format!("{} ({})", self.about.title, self.stack.environment),
+            "uid": uid,
+            "title": title,
             "description": self.about.purpose,
             "tags": tags,
             "schemaVersion": SCHEMA,
@@ -114,12 +134,12 @@ impl<'a> Board<'a> {
 }
 
 /// A variable for a datasource. It begins with the stack's own, when we publish that.
-fn datasource(stack: &ValidStack, source: Source) -> Value {
+fn datasource(stack: Option<&ValidStack>, source: Source) -> Value {
     let backend = match source {
         Source::Prometheus => Backend::Mimir,
         Source::Tempo => Backend::Tempo,
     };
-    let own = grafana::datasource_uid(stack, backend);
+    let own = stack.and_then(|stack| grafana::datasource_uid(stack, backend));
     let current = own.map_or(json!({}), |uid| json!({"text": uid, "value": uid}));
     let label = match source {
         Source::Prometheus => "Prometheus data source",
