@@ -8,7 +8,9 @@ mod observed;
 
 use obstack_api::{ConditionStatus, ConditionType, Reason, StackStatus};
 use obstack_core::{
-    conclude::{Applied, Aspects, BucketHealth, Fault, Followed, Situation, Verdict, conclude, holds},
+    conclude::{
+        Applied, Aspects, BucketHealth, Fault, Followed, Situation, Verdict, conclude, fallen_with, holds,
+    },
     design::design,
     finding::Finding,
     names::StackKey,
@@ -220,6 +222,21 @@ proptest! {
             let again = next(&status, 1, situation, "2026-01-02T00:00:00Z");
             prop_assert_eq!(&again.status, &status);
             prop_assert_eq!(again.events, Vec::new());
+        }
+    }
+
+    #[test]
+    fn the_condition_that_ready_has_fallen_with_says_why(history in prop::collection::vec(situation(), 1..4)) {
+        let mut status = StackStatus::default();
+        for situation in &history {
+            status = next(&status, 1, situation, "2026-01-01T00:00:00Z").status;
+            let ready = status.conditions.iter().find(|said| said.type_ == ConditionType::Ready).unwrap();
+            let gate = fallen_with(&status);
+            let whole = ["Suspended", "Terminating", "Pending"].contains(&ready.reason.as_str());
+            prop_assert_eq!(gate.is_some(), ready.status == ConditionStatus::False && !whole);
+            if let Some(gate) = gate {
+                prop_assert!(ready.message.ends_with(&gate.message), "{ready:?} {gate:?}");
+            }
         }
     }
 

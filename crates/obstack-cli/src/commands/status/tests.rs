@@ -46,6 +46,11 @@ fn a_change_that_waits_shows_how_to_approve_it() {
 }
 
 #[test]
+fn what_is_drawn_again_and_again_is_what_moves() {
+    insta::assert_snapshot!(view::moving(&fixtures::sight("crash-loop"), &terminal(100)));
+}
+
+#[test]
 fn a_narrow_terminal_gets_narrow_lines() {
     let text = view::text(&fixtures::sight("crash-loop"), &terminal(60));
     insta::assert_snapshot!(text);

@@ -17,10 +17,15 @@ use crate::{
 
 /// A stack as text.
 pub fn text(sight: &Sight, terminal: &Terminal) -> String {
-    tree(sight).text(terminal)
+    tree(sight, false).text(terminal)
 }
 
-fn tree(sight: &Sight) -> Node {
+/// What moves of a stack as text, for a screen that is drawn again and again: it has to fit.
+pub fn moving(sight: &Sight, terminal: &Terminal) -> String {
+    tree(sight, true).text(terminal)
+}
+
+fn tree(sight: &Sight, moving: bool) -> Node {
     let stack = &sight.stack;
     let status = told::status(stack);
     let verdict = Verdict::of(stack);
@@ -50,9 +55,14 @@ fn tree(sight: &Sight) -> Node {
     let said = cause.as_ref().map(|(_, said)| said.as_str());
     root.extend(cause.iter().map(|(node, _)| node.clone()));
     root.extend(waiting(sight, &status));
-    root.extend(conditions(&status, said));
-    root.extend(components(sight, &status, said));
-    root.extend(parts::of(&status));
+    if moving {
+        root.extend(components(sight, &status, said));
+        root.extend(conditions(&status, said, true));
+    } else {
+        root.extend(conditions(&status, said, false));
+        root.extend(components(sight, &status, said));
+        root.extend(parts::of(&status));
+    }
     root.extend(unseen(sight));
     root
 }
@@ -112,7 +122,7 @@ fn waiting(sight: &Sight, status: &StackStatus) -> Option<Node> {
 }
 
 /// Conditions: those that matter first, the rest dimmed.
-fn conditions(status: &StackStatus, cause: Option<&str>) -> Option<Node> {
+fn conditions(status: &StackStatus, cause: Option<&str>, moving: bool) -> Option<Node> {
     let shown: Vec<&Condition> =
         status.conditions.iter().filter(|said| said.type_ != ConditionType::Ready).collect();
     let (good, matter): (Vec<&Condition>, Vec<_>) =
@@ -131,7 +141,12 @@ fn conditions(status: &StackStatus, cause: Option<&str>) -> Option<Node> {
     };
     let mut node = Node::new(Tone::Strong, "Conditions");
     node.extend(matter.iter().map(|said| line(said, told::tone(said), Tone::Plain)));
-    node.extend(good.iter().map(|said| line(said, Tone::Dim, Tone::Dim)));
+    if moving && !good.is_empty() {
+        let names: Vec<_> = good.iter().map(|said| said.type_.as_str()).collect();
+        node.extend([Node::new(Tone::Dim, "as they should be").says(Tone::Dim, names.join(", "))]);
+    } else {
+        node.extend(good.iter().map(|said| line(said, Tone::Dim, Tone::Dim)));
+    }
     (!node.is_bare()).then_some(node)
 }
 

@@ -318,7 +318,7 @@ impl<'a> Screen<'a> {
         let mut seen = Sight::stored(stack.clone(), sight::now());
         seen.live = Some(live);
         seen.missing.clone_from(&followed.missing);
-        let text = view::text(&seen, &terminal);
+        let text = view::moving(&seen, &terminal);
         // What has left the screen cannot be redrawn.
         let room = size.map_or(usize::MAX, |(_, height)| usize::from(height.0).saturating_sub(3).max(5));
         let all: Vec<&str> = text.lines().collect();
