@@ -145,7 +145,9 @@ mod tests {
 
     fn usage(events: &[Value]) -> Usage {
         let mut usage = Usage { granted: granted(), ..Usage::default() };
-        events.iter().for_each(|event| usage.take(&event.to_string()));
+        for event in events {
+            usage.take(&event.to_string());
+        }
         usage
     }
 
