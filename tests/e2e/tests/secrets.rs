@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use obstack_e2e::{Flags, Keys, MIMIR, TEMPO, TEMPO_SINGLE, World, edited, text};
+use obstack_e2e::{Flags, Keys, MIMIR, SECRET, STACK, TEMPO, TEMPO_SINGLE, World, edited, eventually, text};
 use serde_json::{Value, json};
 
 /// A text as it is, and as it looks inside of base64 at each of its three alignments.
@@ -125,6 +125,31 @@ async fn i9_credentials_appear_nowhere_but_in_their_secret() {
                 }
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn datasources_in_a_secret_go_with_their_stack() {
+    World::run("secret-goes", async |world| {
+        world.operator().await;
+        let datasources = json!({"provider": "SidecarSecret", "namespace": world.tools});
+        let stack =
+            edited(&world.stack("goes", &[TEMPO_SINGLE]), &[("/spec/grafana/datasources", datasources)]);
+        world.make(&stack).await;
+        world.ready(&stack).await;
+        let ours = async || {
+            let mut secrets = world.cluster.list(SECRET, &world.tools).await;
+            secrets.retain(|secret| text(secret, "/metadata/name").ends_with("-datasources"));
+            secrets.len()
+        };
+        assert_eq!(ours().await, 1);
+        world.cluster.delete(STACK, &world.namespace, "goes").await;
+        eventually("the Secret is gone", async || match ours().await {
+            0 => Ok(()),
+            left => Err(format!("{left} of them are there")),
+        })
+        .await;
     })
     .await;
 }

@@ -293,8 +293,8 @@ mod tests {
     /// What the roles of a manifest grant, verb by verb, except for the role with this name.
     fn grants(text: &str, without: &str) -> Vec<(String, String, String)> {
         let objects: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
-        let roles = objects.iter().filter(|object| object["rules"].is_array());
-        let rules = roles
+        let granting = objects.iter().filter(|object| object["rules"].is_array());
+        let rules = granting
             .filter(|role| role["metadata"]["name"] != without)
             .flat_map(|role| role["rules"].as_array().unwrap());
         let words = |value: &Value| -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Rights that are granted against rights that were used: the audit log of the sandbox, after all tests on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -17,6 +17,9 @@ const USER: (&str, &str) = ("system:serviceaccount:", ":obstack");
 /// Rights that everybody has: questions about oneself, and discovery, which is of no resource.
 const EVERYBODYS: &[&str] = &["", "selfsubjectaccessreviews"];
 
+/// Marks what was asked about namespaces.
+const NAMESPACES: &str = "\"resource\":\"namespaces\"";
+
 /// Group, resource with its subresource, verb.
 type Right = (String, String, String);
 
@@ -26,6 +29,8 @@ pub struct Usage {
     granted: BTreeSet<Right>,
     used: BTreeSet<Right>,
     refused: BTreeSet<Right>,
+    /// Namespaces that were deleted. Their roles go first, so what is asked there in the end is refused.
+    ended: HashSet<String>,
 }
 
 impl Usage {
@@ -34,7 +39,7 @@ impl Usage {
         let mut usage = Self { granted: granted(), ..Self::default() };
         for line in BufReader::new(File::open(log).at("open", log)?).lines() {
             let line = line.at("read", log)?;
-            if line.contains(USER.1) {
+            if line.contains(USER.1) || line.contains(NAMESPACES) {
                 usage.take(&line);
             }
         }
@@ -45,6 +50,10 @@ impl Usage {
     fn take(&mut self, line: &str) {
         let Ok(event) = serde_json::from_str::<Value>(line) else { return };
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if text("/verb") == "delete" && text("/objectRef/resource") == "namespaces" {
+            self.ended.insert(text("/objectRef/name").to_owned());
+            return;
+        }
         let user = text("/user/username");
         // A watch is answered when it begins.
         let answered = ["ResponseStarted", "ResponseComplete", "Panic"].contains(&text("/stage"));
@@ -62,6 +71,9 @@ impl Usage {
         let code = event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default();
         let verb = text("/verb");
         if code == 403 {
+            if self.ended.contains(text("/objectRef/namespace")) {
+                return;
+            }
             // A quota, admission and a namespace that ends answer 403 as well.
             let message = text("/responseStatus/message");
             if text("/annotations/authorization.k8s.io~1decision") == "forbid" {
@@ -145,7 +157,9 @@ mod tests {
 
     fn usage(events: &[Value]) -> Usage {
         let mut usage = Usage { granted: granted(), ..Usage::default() };
-        events.iter().for_each(|event| usage.take(&event.to_string()));
+        for event in events {
+            usage.take(&event.to_string());
+        }
         usage
     }
 
@@ -180,6 +194,18 @@ mod tests {
         let refused = usage(&[missing, apply]).refused;
         let wanted = [right("", "services/proxy", "get"), right("apps", "deployments", "create")];
         assert_eq!(refused, wanted.into());
+    }
+
+    #[test]
+    fn a_namespace_that_goes_takes_the_rights_with_it() {
+        let mut refused = event("get", ("", "configmaps", ""), 403);
+        refused["objectRef"]["namespace"] = "gone".into();
+        refused["annotations"] = json!({"authorization.k8s.io/decision": "forbid"});
+        let mut deleted = event("delete", ("", "namespaces", ""), 200);
+        deleted["objectRef"]["name"] = "gone".into();
+        deleted["user"]["username"] = "admin".into();
+        assert_eq!(usage(&[refused.clone()]).refused.len(), 1);
+        assert!(usage(&[deleted, refused]).refused.is_empty());
     }
 
     #[test]
