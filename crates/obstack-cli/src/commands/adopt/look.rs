@@ -21,6 +21,7 @@ use super::{
     Args,
     foresee::{self, foresee},
     report::{self, Note, Obstacle, Release, Report, State},
+    take,
 };
 use crate::{
     cluster::{Cluster, nearest},
@@ -106,6 +107,9 @@ pub async fn look(
     let plan = Planner::open(&args.charts).await?.plan(valid).await?.plan;
     progress.now("asking the API server what would come of it");
     tell(cluster, &mut look, &seen, &plan).await?;
+    if !look.exists {
+        take::rehearse(cluster, &look.key, &look.report.manifest).await?;
+    }
     look.report.assumed = world.assumed;
     if look.exists && look.report.state == State::Possible {
         look.report.state = State::Begun;

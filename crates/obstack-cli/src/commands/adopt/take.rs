@@ -11,19 +11,21 @@ use std::sync::{
 };
 
 use kube::{
-    Api, Resource,
+    Api,
     api::{ApiResource, DynamicObject, PostParams},
 };
 use obstack_api::ObservabilityStack;
-use obstack_core::{assemble::Plan, objects::ObjectId};
+use obstack_core::{assemble::Plan, names::StackKey, objects::ObjectId};
 use obstack_engine::cluster::{
     ClusterError, bounded,
     hand_over::{self, Handed, Manager},
     helm_release,
 };
 
+use serde_json::Value;
+
 use super::{foresee, look::Look};
-use crate::{cluster::Cluster, error::Error, exit::Exit, progress, session::Session};
+use crate::{cluster::Cluster, error::Error, exit::Exit, fields, progress, session::Session};
 
 /// Field manager of what this command writes.
 const MANAGER: &str = "kubectl-obstack";
@@ -32,7 +34,7 @@ const MANAGER: &str = "kubectl-obstack";
 pub async fn take(session: &Session, cluster: &Cluster, look: &Look) -> Result<Exit, Error> {
     let Some(plan) = &look.plan else { return Ok(Exit::Done) };
     if !look.exists {
-        create(cluster, look, true).await.map_err(|error| Error::from(error).fix("nothing was changed"))?;
+        rehearse(cluster, &look.key, &look.report.manifest).await?;
     }
     let interrupt = Interrupt::listen().await;
     let progress = progress::show("handing over");
@@ -134,7 +136,9 @@ impl Taking<'_> {
 
     /// Makes the stack. Where the answer was lost, the stack itself says whether it was made.
     async fn commit(&self) -> Result<(), Stop> {
-        let Err(error) = create(self.cluster, self.look, false).await else { return Ok(()) };
+        let Err(error) = create(self.cluster, &self.look.key, &self.look.report.manifest, false).await else {
+            return Ok(());
+        };
         // The API server has answered: it was not made.
         if error.code() != 0 {
             return Err(error.into());
@@ -209,19 +213,39 @@ impl Taking<'_> {
     }
 }
 
-/// Makes the stack, or asks the API server whether it would.
-async fn create(cluster: &Cluster, look: &Look, dry_run: bool) -> Result<(), ClusterError> {
+/// Asks the API server whether it would make the stack as it is written.
+pub async fn rehearse(cluster: &Cluster, key: &StackKey, manifest: &Value) -> Result<(), Error> {
+    let made = create(cluster, key, manifest, true).await?;
+    let lost: Vec<_> =
+        fields::changes(manifest, &made).into_iter().filter(|change| change.new.is_none()).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<_> = lost.iter().map(|change| change.path.as_str()).collect();
+    // Without a word, as it does with every field that it does not know.
+    Err(Error::new(format!("the API server would drop fields of ObservabilityStack {key}"))
+        .because(format!("its CustomResourceDefinition is older than this command: {}", paths.join(", ")))
+        .fix("install the operator's own first: kubectl apply --server-side -f crds/"))
+}
+
+/// Makes the stack, or asks the API server what would come of it.
+async fn create(
+    cluster: &Cluster,
+    key: &StackKey,
+    manifest: &Value,
+    dry_run: bool,
+) -> Result<Value, ClusterError> {
     let api: Api<DynamicObject> = Api::namespaced_with(
         cluster.client.clone(),
-        &look.key.namespace,
+        &key.namespace,
         &ApiResource::erase::<ObservabilityStack>(&()),
     );
-    let what = || format!("create {} {}", ObservabilityStack::kind(&()), look.key);
-    let stack = serde_json::from_value(look.report.manifest.clone());
+    let what = || format!("create ObservabilityStack {key}");
+    let stack = serde_json::from_value(manifest.clone());
     let params = PostParams { dry_run, field_manager: Some(MANAGER.to_owned()) };
     let made = async { api.create(&params, &stack.map_err(kube::Error::SerdeError)?).await };
-    bounded(what, made).await?;
-    Ok(())
+    let made = bounded(what, made).await?;
+    Ok(serde_json::to_value(made).unwrap_or_default())
 }
 
 /// A Ctrl-C that is heard, but ends nothing by itself.
