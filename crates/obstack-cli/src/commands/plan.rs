@@ -1,6 +1,6 @@
 //! `plan`: what applying a manifest would change, restart, need and risk.
 
-mod print;
+pub mod print;
 mod report;
 
 use std::collections::BTreeMap;

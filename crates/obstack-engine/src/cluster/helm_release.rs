@@ -16,7 +16,7 @@ use obstack_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ClusterError, bounded};
+use super::{ClusterError, bounded, hand_over::Manager};
 use crate::charts::manifest;
 
 /// Label by which Helm finds its Secrets.
@@ -27,6 +27,9 @@ const HELM: &str = "helm";
 const TAKEN: &str = "obstack";
 /// On a Secret of a release that was taken over: `<namespace>/<name>` of the stack.
 pub const ADOPTED_BY: &str = "obstack.dev/adopted-by";
+/// On the newest Secret of a release while its objects are handed over, and after: who had their fields, as
+/// `<operation> <manager>`. A later process finds the way back by it.
+pub const HAD_BY: &str = "obstack.dev/had-by";
 /// Type of the Secrets.
 const TYPE: &str = "helm.sh/release.v1";
 /// Longest release, unpacked. A Secret has at most 1 MiB, and charts pack well.
@@ -147,6 +150,72 @@ pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<HelmRe
     decode(newest)
 }
 
+/// A release, whether or not a stack has taken it over.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The release.
+    pub release: HelmRelease,
+    /// The stack that has taken it over, as `<namespace>/<name>`: every revision is marked.
+    pub stack: Option<String>,
+    /// Who had the fields of its objects before they were handed over, where that was begun.
+    pub manager: Option<Manager>,
+}
+
+/// A release, whether or not a stack has taken it over. While one of its Secrets is not marked, it is Helm's.
+pub async fn see(client: &Client, namespace: &str, name: &str) -> Result<Seen, HelmError> {
+    let all = list(client, namespace, &format!("{OWNER} in ({HELM},{TAKEN}),name={name}")).await?;
+    let Some(newest) = newest(&all) else {
+        return Err(not_found(client, namespace, name).await?);
+    };
+    let status = label(newest, "status");
+    if status != "deployed" {
+        let (name, status) = (name.to_owned(), status.to_owned());
+        return Err(HelmError::NotDeployed { name, revision: revision(newest), status });
+    }
+    let taken = label(newest, OWNER) == TAKEN;
+    Ok(Seen {
+        release: decode(newest)?,
+        stack: adopted_by(newest).filter(|_| taken).map(str::to_owned),
+        manager: annotation(newest, HAD_BY).and_then(manager),
+    })
+}
+
+/// Writes down who had the fields of a release's objects, before they are handed over; `None` once they have them
+/// again. A release that Helm upgrades meanwhile loses it with the revision.
+pub async fn remember(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    manager: Option<&Manager>,
+) -> Result<(), HelmError> {
+    let all = list(client, namespace, &format!("{OWNER} in ({HELM},{TAKEN}),name={name}")).await?;
+    let Some(newest) = newest(&all) else { return Ok(()) };
+    let had_by = manager.map(|manager| format!("{} {}", manager.operation, manager.name));
+    if annotation(newest, HAD_BY) == had_by.as_deref() {
+        return Ok(());
+    }
+    let secret = newest.metadata.name.as_deref().unwrap_or_default();
+    let patch = json!({"metadata": {
+        "resourceVersion": newest.metadata.resource_version,
+        "annotations": {HAD_BY: had_by},
+    }});
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let what = || format!("annotate Secret {namespace}/{secret}");
+    bounded(what, api.patch_metadata(secret, &PatchParams::default(), &Patch::Merge(&patch))).await?;
+    Ok(())
+}
+
+/// The newest revision that Helm sees; where it sees none, the newest that was taken from its sight.
+fn newest(all: &[Secret]) -> Option<&Secret> {
+    all.iter().max_by_key(|secret| (label(secret, OWNER) == HELM, revision(secret)))
+}
+
+/// A manager as it is written down.
+fn manager(text: &str) -> Option<Manager> {
+    let (operation, name) = text.split_once(' ')?;
+    Some(Manager { name: name.to_owned(), operation: operation.to_owned() })
+}
+
 /// Names of the releases of a namespace.
 pub async fn names(client: &Client, namespace: &str) -> Result<Vec<String>, HelmError> {
     let found = list(client, namespace, &format!("{OWNER}={HELM}")).await?;
@@ -225,7 +294,11 @@ fn label<'a>(secret: &'a Secret, name: &str) -> &'a str {
 }
 
 fn adopted_by(secret: &Secret) -> Option<&str> {
-    secret.metadata.annotations.as_ref()?.get(ADOPTED_BY).map(String::as_str)
+    annotation(secret, ADOPTED_BY)
+}
+
+fn annotation<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
+    secret.metadata.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
 fn revision(secret: &Secret) -> u64 {

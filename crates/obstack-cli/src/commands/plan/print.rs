@@ -173,7 +173,7 @@ fn changed(text: &mut String, object: &ObjectChange, terminal: &Terminal, wide: 
 }
 
 /// A field in one line, or a text of several lines by the lines that differ.
-fn field_lines(field: &FieldChange, terminal: &Terminal, wide: bool) -> Vec<String> {
+pub fn field_lines(field: &FieldChange, terminal: &Terminal, wide: bool) -> Vec<String> {
     if let (Some(Value::String(old)), Some(Value::String(new))) = (&field.old, &field.new)
         && old.contains('\n')
     {
