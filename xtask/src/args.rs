@@ -100,9 +100,15 @@ pub struct Test {
 /// Options of `image`.
 #[derive(Debug, ClapArgs)]
 pub struct Image {
-    /// The archive
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    /// The archive; beside it lies FILE.cdx.json, which lists what is in it
+    #[arg(long, value_name = "FILE", required_unless_present = "root")]
+    pub out: Option<PathBuf>,
+    /// A folder for the image's files instead, for a Dockerfile's last stage
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub root: Option<PathBuf>,
+    /// Build as the tests do, in seconds where little has changed: larger, and without link-time optimization
+    #[arg(long)]
+    pub fast: bool,
     /// The image's name in it
     #[arg(long, value_name = "NAME:TAG", default_value = crate::image::NAME)]
     pub name: String,

@@ -1,6 +1,8 @@
 //! `cargo xtask image`: the operator's image without Docker. It holds the operator as a static binary, the helm that
 //! renders, the bundled charts, and the public certificate authorities.
 
+mod sbom;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +17,13 @@ use crate::error::{At, Error};
 use crate::show::Show;
 use crate::workspace;
 
+/// The list of what is in the image, among what is made on the way.
+const SBOM: &str = "sbom.cdx.json";
+
 /// The name in `deploy/operator`. No registry has it: it is imported into nodes, or pushed under another name.
 pub const NAME: &str = concat!("localhost/obstack-operator:", env!("CARGO_PKG_VERSION"));
 
 const OPERATOR: &str = "obstack-operator";
-/// Not built for speed: a change is in an image in seconds, and the work of an operator is waiting.
-const PROFILE: &str = "image";
 /// Where the operator looks for its charts unless it is told otherwise.
 const CHARTS: &str = "/usr/share/obstack/charts";
 /// Upstream charts, where they are in it.
@@ -28,22 +31,63 @@ const UPSTREAM: &str = "/usr/share/obstack/upstream";
 /// Where Go and rustls look for authorities on any Linux.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Writes the archive that is asked for.
+/// How the operator is built.
+#[derive(Debug, Clone, Copy)]
+pub enum Build {
+    /// As it is shipped: small, with minutes of link-time optimization.
+    Release,
+    /// A change is in an image in seconds, and the work of an operator is waiting.
+    Fast,
+}
+
+/// Writes the archive, or the folder, that is asked for.
 pub fn run(options: &Image) -> Result<(), Error> {
-    let digest = write(&[&options.name], options.charts.as_deref(), &options.out)?;
-    let size = fs::metadata(&options.out).at("read", &options.out)?.len();
-    println!("{}: {} as {}, {} MB", options.out.display(), digest, options.name, size / 1_000_000);
+    let build = if options.fast { Build::Fast } else { Build::Release };
+    let image = collect(build, options.charts.as_deref())?;
+    if let Some(root) = &options.root {
+        fs::create_dir_all(root).at("create", root)?;
+        oci::write_root(&image, root)?;
+        println!("{}: the files of the image", root.display());
+        return Ok(());
+    }
+    let Some(out) = &options.out else { return Ok(()) };
+    let digest = oci::write_archive(&image, std::slice::from_ref(&options.name), out)?;
+    let size = fs::metadata(out).at("read", out)?.len();
+    println!("{}: {} as {}, {} MB", out.display(), digest, options.name, size / 1_000_000);
+    let list = PathBuf::from(format!("{}.cdx.json", out.display()));
+    fs::copy(folder()?.join(SBOM), &list).at("write", &list)?;
+    println!("{}: what is in it", list.display());
+    for file in image.files.iter().filter(|file| file.mode == 0o755) {
+        let size = fs::metadata(&file.from).at("read", &file.from)?.len();
+        println!("  {} {} MB", file.to, size / 1_000_000);
+    }
     Ok(())
 }
 
 /// Builds the operator and writes its image under these names, with upstream charts where a folder of them is given.
 /// Returns the digest of the manifest.
 pub fn write(names: &[&str], charts: Option<&Path>, out: &Path) -> Result<String, Error> {
-    let [operator] = workspace::build_static([OPERATOR], PROFILE)?;
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    Ok(oci::write_archive(&collect(Build::Fast, charts)?, &names, out)?)
+}
+
+/// What is in the image, built and written where it was not there yet.
+fn collect(build: Build, charts: Option<&Path>) -> Result<oci::Image, Error> {
+    let profile = match build {
+        Build::Release => "release",
+        Build::Fast => "image",
+    };
+    let [operator] = workspace::build_static([OPERATOR], profile)?;
     let show = Show::new("image");
     let helm = obstack_sandbox::built_helm(&mut |progress| show.sandbox(progress))?;
-    let authorities = folder()?.join("ca-certificates.crt");
+    let made = folder()?;
+    let authorities = made.join("ca-certificates.crt");
     fs::write(&authorities, public_authorities()).at("write", &authorities)?;
+    let bundled = workspace::root().join("charts/bundled");
+    let folders: Vec<&Path> = std::iter::once(bundled.as_path()).chain(charts).collect();
+    let list = made.join(SBOM);
+    let told = format!("{:#}\n", sbom::of(OPERATOR, &helm, &folders)?);
+    fs::write(&list, told).at("write", &list)?;
     let file = |from: PathBuf, to: &str, mode| ImageFile { from, to: to.into(), mode };
     let mut image = oci::Image {
         entrypoint: vec![format!("/usr/bin/{OPERATOR}")],
@@ -54,8 +98,9 @@ pub fn write(names: &[&str], charts: Option<&Path>, out: &Path) -> Result<String
         files: vec![
             file(operator, "/usr/bin/obstack-operator", 0o755),
             file(helm, "/usr/bin/helm", 0o755),
-            file(workspace::root().join("charts/bundled"), CHARTS, 0o644),
+            file(bundled, CHARTS, 0o644),
             file(authorities, AUTHORITIES, 0o644),
+            file(list, sbom::PATH, 0o644),
         ],
         folders: Vec::new(),
     };
@@ -63,8 +108,7 @@ pub fn write(names: &[&str], charts: Option<&Path>, out: &Path) -> Result<String
         image.env.push(("OBSTACK_CHARTS".into(), UPSTREAM.into()));
         image.files.push(file(charts.into(), UPSTREAM, 0o644));
     }
-    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    Ok(oci::write_archive(&image, &names, out)?)
+    Ok(image)
 }
 
 /// For what is made on the way.

@@ -50,9 +50,14 @@ pub fn build<const N: usize>(packages: [&str; N], release: bool) -> Result<[Path
 pub fn build_static<const N: usize>(packages: [&str; N], profile: &str) -> Result<[PathBuf; N], Error> {
     build_with(packages, |build| {
         // With a target of its own the flag holds for neither build scripts nor what lies in target/debug.
-        build.args(["--profile", profile, "--target", &format!("{ARCH}-unknown-linux-gnu")]);
+        build.args(["--profile", profile, "--target", &triple()]);
         build.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     })
+}
+
+/// What static binaries are built for: this machine.
+pub fn triple() -> String {
+    format!("{ARCH}-unknown-linux-gnu")
 }
 
 fn build_with<const N: usize>(

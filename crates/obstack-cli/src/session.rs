@@ -36,7 +36,7 @@ pub struct Global {
     /// How to print the result [default: what suits the command]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub output: Option<Format>,
-    /// Whether to print colours; NO_COLOR switches them off too
+    /// Whether to print colours; `NO_COLOR` switches them off too
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     pub color: Colour,
     /// Say on stderr what is asked and what came back; twice for more

@@ -49,8 +49,8 @@ pub enum Tone {
 pub struct Terminal {
     /// Columns of stdout.
     pub width: usize,
-    /// Stdout is a terminal.
-    pub is_terminal: bool,
+    /// Stdout is a terminal, and may be drawn anew.
+    pub redraws: bool,
     colours: bool,
     error_colours: bool,
 }
@@ -72,7 +72,7 @@ impl Terminal {
         let size = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
             width: columns.or_else(|| size().filter(|_| is_terminal)).unwrap_or(PLAIN_WIDTH).max(NARROWEST),
-            is_terminal,
+            redraws: is_terminal,
             colours: wanted(is_terminal),
             error_colours: wanted(io::stderr().is_terminal()),
         }
@@ -84,6 +84,7 @@ impl Terminal {
     }
 
     /// Prints a result. A reader that has gone away is no error.
+    #[expect(clippy::unused_self, reason = "whoever prints has a terminal")]
     pub fn print(&self, text: &str) -> Result<(), Error> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

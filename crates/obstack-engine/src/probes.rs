@@ -288,7 +288,7 @@ mod tests {
         // Nobody answers there.
         drop(door);
         let (triggers, mut triggered) = mpsc::unbounded_channel();
-        let probes = Arc::new(Probes::new(Duration::from_secs(3600), Metrics::default(), triggers));
+        let probes = Arc::new(Probes::new(Duration::from_hours(1), Metrics::default(), triggers));
         let key = StackKey { namespace: "ns".into(), name: "dev".into() };
         let bucket =
             Bucket { name: "blocks".into(), purpose: "traces.blocks".into(), reserved_keys: "obstack-" };
@@ -302,7 +302,7 @@ mod tests {
         assert!(look(None).current, "nobody asked");
         triggered.recv().await.expect("the first probe has news");
         // As if it had failed for hours.
-        probes.stacks().get_mut(&key).expect("known").due = Instant::now() + Duration::from_secs(3600);
+        probes.stacks().get_mut(&key).expect("known").due = Instant::now() + Duration::from_hours(1);
         assert!(look(None).results.is_some() && !runs(), "none is due");
 
         assert!(!look(Some("now")).current && runs(), "a request makes one due");

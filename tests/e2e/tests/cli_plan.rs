@@ -120,17 +120,17 @@ async fn a_plan_works_without_the_rights_that_it_does_not_need_and_names_those_i
         world.make(&stack).await;
         world.ready(&stack).await;
         let namespace = &world.namespace;
-        let rule = |groups: &[&str], resources: &[&str]| {
+        let looks = |groups: &[&str], resources: &[&str]| {
             json!({"apiGroups": groups, "resources": resources, "verbs": ["get", "list"]})
         };
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
             "metadata": {"name": "looks", "namespace": namespace},
             "rules": [
-                rule(&["obstack.dev"], &["observabilitystacks"]),
-                rule(&["apps"], &["statefulsets", "deployments", "daemonsets"]),
-                rule(&[""], &["configmaps", "services", "serviceaccounts", "pods", "events"]),
-                rule(&["policy"], &["poddisruptionbudgets"]),
+                looks(&["obstack.dev"], &["observabilitystacks"]),
+                looks(&["apps"], &["statefulsets", "deployments", "daemonsets"]),
+                looks(&[""], &["configmaps", "services", "serviceaccounts", "pods", "events"]),
+                looks(&["policy"], &["poddisruptionbudgets"]),
             ],
         });
         world.cluster.make(ROLE, &role).await;

@@ -32,6 +32,7 @@ async fn a_dev_stack_through_its_life() {
     on_real_pods("dev", &["dev"], async |world, install| {
         let life = begin(world, "dev", dev(world)).await;
         data_path(&life).await;
+        verified_from_outside(&life).await;
         policy(&life).await;
         quiet(&life, install).await;
         nothing_restarts_without_need(&life, install).await;
@@ -173,6 +174,29 @@ async fn data_path(life: &Life<'_>) {
     .await;
     law("the canary finds the data path whole", async {
         world.until(&life.stack, "DataPathVerified", "True", "Verified").await;
+    })
+    .await;
+}
+
+/// What a person sees who has a kubeconfig and no way to the pods but through the API server.
+async fn verified_from_outside(life: &Life<'_>) {
+    law("kubectl obstack verify finds the same through the API server", async {
+        rings_are_asked(life).await;
+        let name = format!("{}/{}", life.namespace(), text(&life.stack, "/metadata/name"));
+        let found = life.world.cli(&["verify", &name, "-o", "json"]).json();
+        let checks = found["checks"].as_array().expect("checks");
+        let passed =
+            |check: &str| checks.iter().any(|one| one["check"] == check && one["result"] == "Passed");
+        for check in ["telemetry.metrics", "services.doors", "services.rings", "pods.policy", "objects.drift"]
+        {
+            assert!(passed(check), "{check}: {found:#}");
+        }
+        // A Tempo that is simulated answers nobody, and that is said.
+        let of_tempo =
+            |one: &&Value| one["message"].to_string().contains("tempo") || one["check"] == "telemetry.traces";
+        let failed: Vec<_> = checks.iter().filter(|one| one["result"] == "Failed").collect();
+        assert!(failed.iter().all(|one| !life.tempo && of_tempo(one)), "{failed:#?}");
+        assert_eq!(failed.is_empty(), life.tempo, "{found:#}");
     })
     .await;
 }

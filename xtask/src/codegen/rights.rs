@@ -1,4 +1,5 @@
-//! What is made from the table of rights: the manifests in `deploy/rbac`, the chart's rules, and the page about them.
+//! What is made from the table of rights: the manifests in `deploy/rbac`, their parts in `deploy/kustomize`, the chart's
+//! rules, and the page about them.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -46,27 +47,36 @@ pub fn files() -> Vec<(PathBuf, String)> {
         (at("deploy/rbac/namespaced.yaml"), namespaced()),
         (at("deploy/rbac/aggregate.yaml"), aggregate()),
         (at("deploy/rbac/tenants.yaml"), tenants()),
+        (at("deploy/kustomize/once/namespace.yaml"), format!("{HEADER}{}", namespace())),
+        (at("deploy/kustomize/base/account.yaml"), format!("{HEADER}{}{}", service_account(), leader())),
+        (at("deploy/kustomize/watched/role.yaml"), format!("{HEADER}{}", watched(""))),
+        (at("deploy/kustomize/overlays/cluster/roles.yaml"), format!("{HEADER}{}", everywhere())),
         (at("charts/obstack/templates/_rules.tpl"), helpers()),
         (at("docs/reference/rights.md"), page()),
     ]
 }
 
 fn cluster() -> String {
-    let mut text = format!("{HEADER}{CLUSTER}{}", account());
-    text.push_str(&role("ClusterRole", "obstack", "", "", Scope::Stacks));
+    format!("{HEADER}{CLUSTER}{}{}{}", account(), everywhere(), leader())
+}
+
+fn namespaced() -> String {
+    format!("{HEADER}{NAMESPACED}{}{}{}", account(), watched(WATCHED), leader())
+}
+
+/// What an operator for the whole cluster has beside its own namespace.
+fn everywhere() -> String {
+    let mut text = role("ClusterRole", "obstack", "", "", Scope::Stacks);
     text.push_str(&binding("ClusterRole", "obstack", ""));
     let room = "# What only a cluster knows. Without it zones, lost nodes and storage classes are unknown, and nothing \
                 else changes.\n";
     text.push_str(&role("ClusterRole", "obstack-room", "", room, Scope::Room));
-    text.push_str(&binding("ClusterRole", "obstack-room", ""));
-    text + &leader()
+    text + &binding("ClusterRole", "obstack-room", "")
 }
 
-fn namespaced() -> String {
-    let mut text = format!("{HEADER}{NAMESPACED}{}", account());
-    text.push_str(&role("Role", "obstack", WATCHED, "", Scope::Stacks));
-    text.push_str(&binding("Role", "obstack", WATCHED));
-    text + &leader()
+/// What an operator has in a namespace with stacks; in any namespace when it is empty.
+fn watched(namespace: &str) -> String {
+    role("Role", "obstack", namespace, "", Scope::Stacks) + &binding("Role", "obstack", namespace)
 }
 
 fn leader() -> String {
@@ -87,12 +97,16 @@ fn metadata(name: &str, namespace: &str, labels: &[String]) -> String {
 }
 
 fn account() -> String {
+    format!("{}---\n{}", namespace(), service_account())
+}
+
+fn namespace() -> String {
     let enforced = ["pod-security.kubernetes.io/enforce: restricted".to_owned()];
-    format!(
-        "apiVersion: v1\nkind: Namespace\n{}---\napiVersion: v1\nkind: ServiceAccount\n{}",
-        metadata(OWN, "", &enforced),
-        metadata("obstack", OWN, &[])
-    )
+    format!("apiVersion: v1\nkind: Namespace\n{}", metadata(OWN, "", &enforced))
+}
+
+fn service_account() -> String {
+    format!("apiVersion: v1\nkind: ServiceAccount\n{}", metadata("obstack", OWN, &[]))
 }
 
 fn role(kind: &str, name: &str, namespace: &str, comment: &str, scope: Scope) -> String {

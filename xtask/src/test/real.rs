@@ -74,6 +74,12 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", &table),
         _ => {}
     }
+    if !steps.run(
+        "building kubectl-obstack",
+        super::cargo(&["build", "--quiet", "--package", "obstack-operator", "--package", "obstack-cli"]),
+    )? {
+        return Ok(());
+    }
     let ran = steps.run_with(TESTS, tests(sandbox, &table, charts.is_some()), ALONE);
     // Also of a run that failed: the seconds up to there say something.
     if let Ok(table) = fs::read_to_string(&table) {

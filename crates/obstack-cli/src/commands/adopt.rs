@@ -98,7 +98,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     }
     let progress = progress::show("reading releases");
     let cluster = session.cluster().await?;
-    let mut look = look::look(session, &cluster, args, &progress).await?;
+    let mut look = Box::pin(look::look(session, &cluster, args, &progress)).await?;
     drop(progress);
     let quiet = args.apply && session.format() != Format::Table && session.format() != Format::Wide;
     if !quiet {

@@ -1,8 +1,9 @@
 //! The one layer of an image.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -110,6 +111,20 @@ impl Layer {
         let written = tar.into_inner().at("write the layer of an image to", folder)?;
         Ok(Layer { file: written.inner, digest: digest(written.sum), size: written.size })
     }
+}
+
+/// Writes what the layer holds below a folder.
+pub(super) fn lay_out(image: &Image, root: &Path) -> Result<(), Error> {
+    for (path, (mode, content)) in tree(image)? {
+        let to = root.join(path);
+        match content {
+            Content::Folder => fs::create_dir_all(&to).at("create", &to)?,
+            Content::Text(text) => fs::write(&to, text).at("write", &to)?,
+            Content::File(from) => fs::copy(&from, &to).map(drop).at("write", &to)?,
+        }
+        fs::set_permissions(&to, Permissions::from_mode(mode)).at("change the mode of", &to)?;
+    }
+    Ok(())
 }
 
 /// One entry without time and owner.

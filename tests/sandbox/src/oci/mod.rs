@@ -81,6 +81,11 @@ pub fn write_archive(image: &Image, names: &[String], out: &Path) -> Result<Stri
     Ok(manifest.digest)
 }
 
+/// Writes the image's files below a folder, as another builder of images takes them.
+pub fn write_root(image: &Image, root: &Path) -> Result<(), Error> {
+    layer::lay_out(image, root)
+}
+
 fn config(image: &Image, layer: &str) -> Value {
     let mut env: Vec<String> = image.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !image.env.iter().any(|(name, _)| name == "PATH") {

@@ -197,3 +197,21 @@ fn a_name_that_a_short_header_cannot_hold_is_kept() {
         .collect();
     assert!(inside.contains(&format!("deep/{}/file", "y".repeat(120))), "{inside:?}");
 }
+
+#[test]
+fn a_folder_gets_the_same_files_as_the_layer() {
+    let (dir, _, bytes) = written(&["a:b"]);
+    let root = dir.path().join("root");
+    write_root(&example(dir.path()), &root).unwrap();
+    let manifest = parsed(&bytes, "index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let blob = |digest: &str| format!("blobs/{}", digest.replace(':', "/"));
+    let layer = parsed(&bytes, &blob(&manifest))["layers"][0]["digest"].as_str().unwrap().to_owned();
+    for (path, header, text) in entries(&content(&bytes, &blob(&layer))) {
+        let file = root.join(&path);
+        let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, header.mode().unwrap(), "{path}");
+        if file.is_file() {
+            assert_eq!(fs::read(&file).unwrap(), text, "{path}");
+        }
+    }
+}

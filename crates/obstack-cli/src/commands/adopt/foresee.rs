@@ -152,7 +152,7 @@ fn difference(old: &Value, new: &Value) -> Option<Value> {
             patch.insert(key.clone(), part);
         }
     }
-    (!patch.is_empty()).then(|| Value::Object(patch))
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ mod tests {
     const MAIN: &str = r#"k:{"name":"main"}"#;
     const PORT: &str = r#"k:{"containerPort":80,"protocol":"TCP"}"#;
 
-    fn entry(manager: &str, operation: &str, fields: Value) -> Value {
+    fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsV1": fields})
     }
 
@@ -126,7 +126,7 @@ mod tests {
         })
     }
 
-    fn object(entries: Value) -> Value {
+    fn object(entries: &Value) -> Value {
         json!({
             "metadata": {"annotations": {"meta.helm.sh/release-name": "x"}, "labels": {"a": "b"}, "managedFields": entries},
             "spec": {"replicas": 1, "containers": [{
@@ -139,11 +139,11 @@ mod tests {
     fn whoever_runs_releases_is_found_by_name_or_by_helms_annotation() {
         let status =
             json!({"manager": "helm-x", "operation": "Update", "subresource": "status", "fieldsV1": {}});
-        let live = object(json!([
-            entry("helm", "Update", json!({})),
-            entry("my-deployer", "Apply", helms()),
-            entry("kubectl", "Update", json!({"f:spec": {}})),
-            entry(labels::FIELD_MANAGER, "Apply", helms()),
+        let live = object(&json!([
+            entry("helm", "Update", &json!({})),
+            entry("my-deployer", "Apply", &helms()),
+            entry("kubectl", "Update", &json!({"f:spec": {}})),
+            entry(labels::FIELD_MANAGER, "Apply", &helms()),
             status,
         ]));
         let names: Vec<_> =
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_only_helm_has_goes_and_what_others_have_too_stays() {
         let ours = json!({"f:spec": {"f:containers": {MAIN: {".": {}, "f:name": {}, "f:limits": {"f:memory": {}}}}}});
-        let live = object(json!([entry("helm", "Apply", helms()), entry("obstack", "Apply", ours)]));
+        let live = object(&json!([entry("helm", "Apply", &helms()), entry("obstack", "Apply", &ours)]));
         let left = without(&live, &["helm".to_owned()]);
         assert_eq!(
             left["spec"],
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn an_entry_of_which_somebody_has_a_part_stays() {
         let part = json!({"f:spec": {"f:containers": {MAIN: {"f:limits": {"f:cpu": {}}}}}});
-        let live = object(json!([entry("helm", "Update", helms()), entry("kubectl", "Update", part)]));
+        let live = object(&json!([entry("helm", "Update", &helms()), entry("kubectl", "Update", &part)]));
         let left = without(&live, &["helm".to_owned()]);
         assert_eq!(left["spec"]["containers"][0]["limits"], json!({"cpu": "1"}));
     }

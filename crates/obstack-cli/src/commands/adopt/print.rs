@@ -234,7 +234,8 @@ mod tests {
             claims: vec!["storage-mimir-ingester-0".into()],
             ..Report::default()
         };
-        let terminal = Terminal::new(Colour::Never);
-        insta::assert_snapshot!(text(&report, &Terminal { width: 100, ..terminal }, false, false));
+        let mut terminal = Terminal::new(Colour::Never);
+        terminal.width = 100;
+        insta::assert_snapshot!(text(&report, &terminal, false, false));
     }
 }

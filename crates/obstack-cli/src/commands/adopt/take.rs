@@ -275,7 +275,8 @@ fn done(look: &Look, plan: &Plan) -> String {
     let (namespace, name) = (&look.key.namespace, &look.key.name);
     let releases: Vec<_> = look.report.releases.iter().map(|release| release.name.as_str()).collect();
     let per = |line: &dyn Fn(&str) -> String| {
-        releases.iter().map(|name| format!("  {}\n", line(name))).collect::<String>()
+        let lines: Vec<_> = releases.iter().map(|name| format!("  {}\n", line(name))).collect();
+        lines.concat()
     };
     format!(
         "\n{releases} was taken over by ObservabilityStack {key}. The operator applies its {objects} objects now:\n  \

@@ -1,5 +1,7 @@
 //! The way back: from objects that nobody manages any more to a release that Helm upgrades as before.
 
+use std::fmt::Write;
+
 use obstack_api::DeletionPolicy;
 use obstack_core::{names::StackKey, objects::ObjectId};
 use obstack_engine::cluster::{
@@ -118,8 +120,9 @@ async fn leftovers(cluster: &Cluster, key: &StackKey, objects: &[ObjectId]) -> R
     let mut text = "what the stack made beside it stays; once no stack of this name needs it:\n".to_owned();
     for id in more {
         let kind = id.kind.as_str().to_lowercase();
-        text.push_str(&format!("  kubectl delete {kind} {} -n {}\n", id.name, id.namespace));
+        let _ = writeln!(text, "  kubectl delete {kind} {} -n {}", id.name, id.namespace);
     }
-    text.push_str(&format!("  kubectl delete configmap {}-inventory -n {}\n", key.name, key.namespace));
+    // Writing into a `String` cannot fail.
+    let _ = writeln!(text, "  kubectl delete configmap {}-inventory -n {}", key.name, key.namespace);
     Ok(text)
 }

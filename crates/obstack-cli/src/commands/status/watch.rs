@@ -267,7 +267,7 @@ struct Told<'a> {
 
 impl<'a> Screen<'a> {
     fn new(session: &'a Session) -> Self {
-        let redraws = session.terminal.is_terminal && session.global.output != Some(Format::Json);
+        let redraws = session.terminal.redraws && session.global.output != Some(Format::Json);
         Self { session, redraws, height: 0, told: None }
     }
 
