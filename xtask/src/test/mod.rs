@@ -41,6 +41,7 @@ pub fn run(options: &Test) -> Result<bool, Error> {
     lint_charts(&mut steps)?;
     command::run(&mut steps)?;
     alloy_grammar(&mut steps)?;
+    tiltfile(&mut steps)?;
     if options.fast {
         steps.not_run(DASHBOARDS, "--fast");
         steps.not_run(REAL_MIMIR, "--fast");
@@ -103,14 +104,23 @@ fn alloy_grammar(steps: &mut Steps) -> Result<(), Error> {
     with_go_program(steps, name, ("alloysyntax", "."), "OBSTACK_ALLOY_SYNTAX", "alloy_config")
 }
 
+/// The Tiltfile, run with the interpreter of its language, which is a Go module, and stand-ins for what tilt defines.
+/// tilt itself is no module that could be built, and wants a cluster.
+fn tiltfile(steps: &mut Steps) -> Result<(), Error> {
+    let name = "Tiltfile by a Starlark parser, not by tilt";
+    let Some(program) = go_program(steps, name, "starlark", ".")? else { return Ok(()) };
+    let mut run = Command::new(program);
+    run.current_dir(workspace::root()).args(["tests/sandbox/tools/starlark/tilt.star", "Tiltfile"]);
+    steps.run(name, run).map(drop)
+}
+
 /// The dashboards, read by the linter that Grafana Labs uses for theirs, which is a Go module.
 fn lint_dashboards(steps: &mut Steps) -> Result<(), Error> {
     let program = ("dashboard-linter", "github.com/grafana/dashboard-linter");
     with_go_program(steps, DASHBOARDS, program, "OBSTACK_DASHBOARD_LINTER", "dashboards")
 }
 
-/// A test of the core that finds a program in a variable. The program is a package of a module among the sandbox's
-/// tools; built in its folder, it may have source files there.
+/// A test of the core that finds a program in a variable.
 fn with_go_program(
     steps: &mut Steps,
     name: &str,
@@ -118,18 +128,25 @@ fn with_go_program(
     variable: &str,
     test: &str,
 ) -> Result<(), Error> {
+    let Some(program) = go_program(steps, name, folder, package)? else { return Ok(()) };
+    let mut test = cargo(&["test", "--quiet", "--package", "obstack-core", "--test", test]);
+    test.env(variable, program);
+    steps.run(name, test).map(drop)
+}
+
+/// A package of a module among the sandbox's tools, built in its folder, where it may have source files. `None` when it
+/// cannot be built, which is noted for the step that needs it.
+fn go_program(steps: &mut Steps, step: &str, folder: &str, package: &str) -> Result<Option<PathBuf>, Error> {
     let program = workspace::root().join("target/xtask-test").join(folder);
     let mut build = Command::new("go");
     build.current_dir(workspace::root().join("tests/sandbox/tools").join(folder));
     build.args(["build", "-mod=readonly", "-trimpath", "-o"]).arg(&program).arg(package);
     build.envs([("CGO_ENABLED", "0"), ("GOWORK", "off")]);
     if !steps.run(&format!("building {folder}"), build)? {
-        steps.not_run(name, "it was not built");
-        return Ok(());
+        steps.not_run(step, "it was not built");
+        return Ok(None);
     }
-    let mut test = cargo(&["test", "--quiet", "--package", "obstack-core", "--test", test]);
-    test.env(variable, program);
-    steps.run(name, test).map(drop)
+    Ok(Some(program))
 }
 
 /// A tool of the sandbox, found or built; `None` when there is none, which fails the step that needs it.
