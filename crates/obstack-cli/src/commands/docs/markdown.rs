@@ -8,12 +8,20 @@ use crate::{args::Cli, exit::EXIT_CODES, output::API_VERSION};
 
 /// What each command prints for programs: the kind of the result.
 const KINDS: &[(&str, &str)] = &[
+    ("adopt", "Adoption"),
+    ("approve", "Approval"),
     ("diff", "Diff"),
     ("plan", "Plan"),
     ("quota", "Capacity"),
+    ("reconcile", "Reconciliation"),
+    ("resume", "Suspension"),
+    ("status", "StackList"),
+    ("status", "StackStatus"),
+    ("suspend", "Suspension"),
     ("validate", "Validation"),
     ("verify", "Verification"),
     ("version", "Versions"),
+    ("why", "StackStory"),
 ];
 
 /// The page.

@@ -137,7 +137,7 @@ fn advisories(status: &StackStatus) -> Option<Node> {
     let mut node = Node::new(Tone::Strong, "Advice");
     node.extend(status.advisories.iter().map(|advisory| {
         let tone = if advisory.severity == Severity::Warning { Tone::Warn } else { Tone::Dim };
-        let says = format!("{}. {}", advisory.message.trim_end_matches('.'), advisory.fix);
+        let says = format!("{}. Fix: {}", advisory.message.trim_end_matches('.'), advisory.fix);
         Node::new(tone, &*advisory.code).says(Tone::Plain, says)
     }));
     (!node.is_bare()).then_some(node)
