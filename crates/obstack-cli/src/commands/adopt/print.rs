@@ -83,7 +83,7 @@ pub fn text(report: &Report, terminal: &Terminal, wide: bool, applies: bool) -> 
 fn headline(report: &Report) -> String {
     let count = |action| report.count(action);
     let (changed, kept) = (count(Action::Change), count(Action::Keep));
-    let mut parts = vec![format!("{} objects are taken over, {changed} of them change", changed + kept)];
+    let mut parts = vec![format!("{} objects are taken over, {changed} of them changed", changed + kept)];
     for (action, words) in
         [(Action::Create, "made"), (Action::Leave, "left as they are"), (Action::Refused, "REFUSED")]
     {
