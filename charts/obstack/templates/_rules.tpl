@@ -31,6 +31,14 @@
 - apiGroups: [grafana.integreatly.org]
   resources: [grafanadashboards, grafanadatasources]
   verbs: [get, list, watch, create, patch, delete]
+# On OpenShift: Routes to where backends are queried, where a stack asks for them.
+- apiGroups: [route.openshift.io]
+  resources: [routes]
+  verbs: [get, list, watch, create, patch, delete]
+# On OpenShift: a Route with a host that the stack gives.
+- apiGroups: [route.openshift.io]
+  resources: [routes/custom-host]
+  verbs: [create]
 # Why a component is not ready: image pulls, crashes, scheduling. What the resource policy says of live pods.
 - apiGroups: [""]
   resources: [pods]

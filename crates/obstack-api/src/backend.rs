@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{BucketOverride, Component, schema};
+use crate::{BucketOverride, Component, Route, schema};
 
 /// Traces, kept by Grafana Tempo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -43,6 +43,9 @@ pub struct Traces {
     /// `compactor`, `metricsGenerator` for Distributed. `storeGateway` is answered in the status: Tempo has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
+    /// A Route of OpenShift to Tempo's query API. None when silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
     /// Which chart renders the objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart: Option<Chart>,
@@ -123,6 +126,9 @@ pub struct Metrics {
     /// `storeGateway`, `ruler`, `alertmanager`, `overridesExporter`, `gateway`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
+    /// A Route of OpenShift to Mimir's Prometheus query API. None when silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
     /// Which chart renders the objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart: Option<Chart>,

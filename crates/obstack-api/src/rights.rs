@@ -84,6 +84,18 @@ pub const RULES: &[Rule] = &[
         "Datasources and dashboards, where spec.grafana leaves them to the grafana-operator.",
     ),
     stacks(
+        "route.openshift.io",
+        &["routes"],
+        RENDERED,
+        "On OpenShift: Routes to where backends are queried, where a stack asks for them.",
+    ),
+    stacks(
+        "route.openshift.io",
+        &["routes/custom-host"],
+        &["create"],
+        "On OpenShift: a Route with a host that the stack gives.",
+    ),
+    stacks(
         "",
         &["pods"],
         &["list", "watch"],

@@ -29,6 +29,8 @@ pub enum Kind {
     GrafanaDatasource,
     /// `grafana.integreatly.org/v1beta1`, of the grafana-operator.
     GrafanaDashboard,
+    /// `route.openshift.io/v1`, of OpenShift.
+    Route,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
         Self::PodDisruptionBudget,
         Self::GrafanaDatasource,
         Self::GrafanaDashboard,
+        Self::Route,
     ];
 
     /// Name of the kind.
@@ -59,6 +62,7 @@ impl Kind {
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::GrafanaDatasource => "GrafanaDatasource",
             Self::GrafanaDashboard => "GrafanaDashboard",
+            Self::Route => "Route",
         }
     }
 
@@ -69,6 +73,7 @@ impl Kind {
             Self::StatefulSet | Self::Deployment | Self::DaemonSet => "apps",
             Self::PodDisruptionBudget => "policy",
             Self::GrafanaDatasource | Self::GrafanaDashboard => "grafana.integreatly.org",
+            Self::Route => "route.openshift.io",
         }
     }
 
@@ -85,12 +90,16 @@ impl Kind {
             Self::PodDisruptionBudget => "poddisruptionbudgets",
             Self::GrafanaDatasource => "grafanadatasources",
             Self::GrafanaDashboard => "grafanadashboards",
+            Self::Route => "routes",
         }
     }
 
     /// Version of the API.
     pub fn version(self) -> &'static str {
-        if self.is_optional() { "v1beta1" } else { "v1" }
+        match self {
+            Self::GrafanaDatasource | Self::GrafanaDashboard => "v1beta1",
+            _ => "v1",
+        }
     }
 
     /// `apiVersion` as it stands in an object.
@@ -101,9 +110,9 @@ impl Kind {
         }
     }
 
-    /// Whether a cluster may not serve it, as it comes with another operator.
+    /// Whether a cluster may not serve it, as it comes with another operator or with OpenShift.
     pub fn is_optional(self) -> bool {
-        matches!(self, Self::GrafanaDatasource | Self::GrafanaDashboard)
+        matches!(self, Self::GrafanaDatasource | Self::GrafanaDashboard | Self::Route)
     }
 
     /// Whether its pods are what the stack is for.
@@ -122,7 +131,7 @@ impl Kind {
             | Self::GrafanaDashboard => 0,
             Self::Service => 1,
             Self::StatefulSet | Self::Deployment | Self::DaemonSet => 2,
-            Self::PodDisruptionBudget => 3,
+            Self::PodDisruptionBudget | Self::Route => 3,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use obstack_api::{DeletionPolicy, MetricsProcessor, PatchTarget, ResourcePolicy, Signal};
+use obstack_api::{DeletionPolicy, MetricsProcessor, PatchTarget, ResourcePolicy, Route, Signal};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -139,6 +139,8 @@ pub struct ValidBackend {
     pub metrics_generator: Vec<MetricsProcessor>,
     /// Components of the spec that the backend does not have; the status answers them.
     pub not_provided: Vec<&'static str>,
+    /// How it is queried from outside of the cluster; `None` when it is not.
+    pub route: Option<Route>,
     /// The user's values.
     pub values: Option<Map<String, Value>>,
     /// The user's patches.

@@ -59,6 +59,8 @@ fn each_advisory_is_there_when_it_is_true_and_only_then() {
         &metrics("replicationFactor: 2, components: {ingester: {replicas: 3}}"),
         &metrics("replicationFactor: 3, components: {ingester: {replicas: 3}}"),
     );
+    let route = |part: &str| format!("spec: {{platform: OpenShift, traces: {{route: {{{part}}}}}}}");
+    check(Advice::RouteForEverybody, &route(""), &route("allowFrom: [10.0.0.0/8]"));
     check(Advice::RulerBucketWithoutRuler, "", &metrics("components: {ruler: {replicas: 1}}"));
     let three = metrics("components: {ingester: {replicas: 3}}");
     check(Advice::RunsOnce, &three, "");

@@ -48,6 +48,26 @@ fn a_small_stack_and_every_sample_are_valid() {
 }
 
 #[test]
+fn routes() {
+    let openshift = |part: &str| format!("spec: {{platform: OpenShift, metrics: {{route: {{{part}}}}}}}");
+    common::valid(&common::small_with(&openshift("host: m.example.com, allowFrom: [10.0.0.0/8, '::1']")));
+    check_all(&[
+        (
+            "spec: {metrics: {route: {}}}",
+            Reason::InvalidSpec,
+            "spec.metrics.route",
+            &["only OpenShift", "Ingress"],
+        ),
+        (
+            "spec: {platform: OpenShift, traces: {route: {allowFrom: [10.0.0.0/8, 10.0.0.0/33]}}}",
+            Reason::InvalidSpec,
+            "spec.traces.route.allowFrom[1]",
+            &["10.0.0.0/33", "neither an address nor a network"],
+        ),
+    ]);
+}
+
+#[test]
 fn release_names() {
     let (traces, metrics) = ("spec.traces.releaseName", "spec.metrics.releaseName");
     let longest = "a".repeat(32);

@@ -42,6 +42,8 @@ kinds! {
     STORAGE_CLASS: "storage.k8s.io" "v1" "StorageClass" "storageclasses"
     ADMISSION_POLICY: "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicy" "validatingadmissionpolicies"
     ADMISSION_BINDING: "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicyBinding" "validatingadmissionpolicybindings"
+    MUTATION_POLICY: "admissionregistration.k8s.io" "v1" "MutatingAdmissionPolicy" "mutatingadmissionpolicies"
+    MUTATION_BINDING: "admissionregistration.k8s.io" "v1" "MutatingAdmissionPolicyBinding" "mutatingadmissionpolicybindings"
     CRD: "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions"
     LEASE: "coordination.k8s.io" "v1" "Lease" "leases"
     ROLE: "rbac.authorization.k8s.io" "v1" "Role" "roles"

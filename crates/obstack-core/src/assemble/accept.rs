@@ -35,12 +35,12 @@ pub(super) fn accept(
                 ),
             ));
         }
-        let Some(kind) = Kind::of(&body) else {
+        let Some(kind) = Kind::of(&body).filter(|kind| !kind.is_optional()) else {
             let version = object["apiVersion"].as_str().unwrap_or_default();
             return Err(rendered(
                 &release.name,
                 format!(
-                    "the chart renders {said} ({version}), a kind the operator never applies; switch it off in values"
+                    "the chart renders {said} ({version}), a kind the operator never applies from a chart; switch it off in values"
                 ),
             ));
         };

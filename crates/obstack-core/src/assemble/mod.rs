@@ -160,7 +160,7 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
         let budgets: Vec<_> = manifests.iter().filter_map(budgets::of).collect();
         manifests.extend(budgets);
     }
-    manifests.extend(design.alloy_config.iter().filter_map(accept::own));
+    manifests.extend(design.alloy_config.iter().chain(&design.routes).filter_map(accept::own));
     manifests.extend(design.for_grafana().filter_map(accept::own));
     for manifest in &mut manifests {
         labels::set(design, manifest);

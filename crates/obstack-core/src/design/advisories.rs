@@ -60,6 +60,8 @@ advisories! {
         => "metrics.replicationFactor: 3, with at least 3 ingesters",
     MimirReplicationFactor2, Warning: "Mimir stores everything twice, but a write needs both copies, so the loss of one ingester stops writes."
         => "metrics.replicationFactor: 3 (with at least 3 ingesters) survives one",
+    RouteForEverybody, Warning: "A Route leads to a backend that asks nobody who they are, from anywhere that reaches the router."
+        => "route.allowFrom: the networks that Grafana and people come from",
     RulerBucketWithoutRuler, Info: "There is a bucket for rules, but nothing evaluates them."
         => "metrics.components.ruler.replicas: 1",
     RunsOnce, Info: "Ingesters survive the loss of a pod, but something before or behind them runs once."
@@ -98,6 +100,7 @@ pub(super) fn of(stack: &ValidStack) -> Vec<Advisory> {
     let mut found = Vec::new();
     for backend in &stack.backends {
         without_volume(backend, &mut found);
+        route(backend, &mut found);
         match backend.backend {
             Backend::Tempo => tempo(backend, &mut found),
             Backend::Mimir => mimir(backend, &mut found),
@@ -110,6 +113,15 @@ pub(super) fn of(stack: &ValidStack) -> Vec<Advisory> {
     let by_code: BTreeMap<_, _> =
         found.into_iter().map(|advisory| (advisory.code.clone(), advisory)).collect();
     by_code.into_values().collect()
+}
+
+fn route(backend: &ValidBackend, found: &mut Vec<Advisory>) {
+    if backend.route.as_ref().is_some_and(|route| route.allow_from.is_empty()) {
+        let signal = backend.backend.signal();
+        found.push(Advice::RouteForEverybody.says(format!(
+            "spec.{signal}.route lets everybody who reaches the router read all {signal}: the backend asks nobody who they are"
+        )));
+    }
 }
 
 fn without_volume(backend: &ValidBackend, found: &mut Vec<Advisory>) {

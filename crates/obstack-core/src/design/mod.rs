@@ -3,6 +3,7 @@
 
 pub mod advisories;
 pub(crate) mod endpoints;
+mod routes;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,9 @@ pub struct Design {
     pub dashboards: Vec<Value>,
     /// The object with Alloy's configuration.
     pub alloy_config: Option<Value>,
+    /// Routes to where backends are queried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Value>,
     /// Make disruption budgets.
     pub budgets: bool,
     /// Which requests and limits containers may have.
@@ -189,6 +193,7 @@ pub fn design(stack: &ValidStack) -> Blueprint {
             datasources: published.datasources,
             dashboards: published.dashboards,
             alloy_config: files.map(|files| collectors::config_map(&stack.key, &files)),
+            routes: routes::of(stack),
             budgets: stack.budgets,
             resource_policy: stack.resource_policy,
             openshift: stack.openshift,

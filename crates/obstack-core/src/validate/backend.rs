@@ -72,6 +72,7 @@ pub(super) fn traces(
             .into_iter()
             .filter(|key| traces.components.contains_key(*key))
             .collect(),
+        route: traces.route.clone(),
         patches: overrides::patches(backend, &traces.patches, spec.resource_policy, faults),
         values: overrides::values(backend, traces.values.as_ref(), spec.resource_policy, faults),
     }
@@ -166,6 +167,7 @@ pub(super) fn metrics(
         components,
         metrics_generator: Vec::new(),
         not_provided: Vec::new(),
+        route: metrics.route.clone(),
         patches: overrides::patches(backend, &metrics.patches, spec.resource_policy, faults),
         values: overrides::values(backend, metrics.values.as_ref(), spec.resource_policy, faults),
     }

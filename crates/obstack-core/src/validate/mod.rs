@@ -13,6 +13,7 @@ mod grafana;
 mod names;
 mod overrides;
 mod quota;
+mod route;
 mod storage;
 
 pub use self::{buckets::claims, names::names};
@@ -69,6 +70,9 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
     names::unclaimed(&backends, &facts.claimed_names, &mut faults);
     let remote_write = endpoints::remote_write(&key, &backends);
     for backend in &backends {
+        if let Some(wanted) = &backend.route {
+            route::validate(backend.backend, wanted, openshift, &mut faults);
+        }
         let Some(user) = &backend.values else { continue };
         let setting = Setting {
             name: &backend.name,

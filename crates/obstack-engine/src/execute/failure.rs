@@ -1,7 +1,11 @@
 //! What could not be applied, as faults of the stack.
 
 use obstack_api::Reason;
-use obstack_core::{conclude::Fault, names::StackKey, objects::ObjectId};
+use obstack_core::{
+    conclude::Fault,
+    names::StackKey,
+    objects::{Kind, ObjectId},
+};
 
 use crate::{cluster::ClusterError, expand::ExpandError};
 
@@ -46,6 +50,10 @@ pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault 
         422 if said.contains("updates to statefulset spec") => (
             Reason::ApplyRejected,
             "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay",
+        ),
+        404 if id.kind == Kind::Route && !said.contains("namespaces") => (
+            Reason::ApplyRejected,
+            "; the cluster does not serve route.openshift.io/v1: take the route out of the spec",
         ),
         400 | 404 | 413 | 422 => (Reason::ApplyRejected, ""),
         _ => (Reason::ApplyFailed, ""),
