@@ -18,7 +18,7 @@ pub struct Facts {
     pub secrets: BTreeMap<String, SecretFacts>,
     /// Buckets that other stacks of this cluster claim, with the oldest stack that does.
     pub claimed_buckets: BTreeMap<BucketClaim, StackKey>,
-    /// Names of objects that older stacks of the namespace claim, as [`names`](crate::validate::names) gives them.
+    /// Names of objects that older stacks claim, as [`names`](crate::validate::names) gives them.
     pub claimed_names: BTreeMap<String, StackKey>,
 }
 

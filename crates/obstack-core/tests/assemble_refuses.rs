@@ -154,6 +154,22 @@ fn patches_that_cannot_be_carried_out() {
 }
 
 #[test]
+fn a_patch_beyond_pod_security_restricted() {
+    let patched = |path: &str, value: &str| {
+        Hand::tempo(&format!(
+            "spec: {{traces: {{patches: [{{target: {{kind: StatefulSet}}, operations: [{{op: add, path: {path}, value: {value}}}]}}]}}}}"
+        ))
+    };
+    let at = "/spec/template/spec/securityContext";
+    let hand = patched(at, "{runAsUser: 0, seccompProfile: {type: Unconfined}}");
+    let words =
+        ["spec.traces: StatefulSet dts-dev-tempo-ingester", "runs as root", "Unconfined", "restricted"];
+    check(&hand, Reason::OverrideViolatesPolicy, &words);
+    let hand = patched("/spec/template/spec/volumes", "[{name: node, hostPath: {path: /}}]");
+    check(&hand, Reason::OverrideViolatesPolicy, &["volume node is a hostPath"]);
+}
+
+#[test]
 fn i7_a_cpu_limit_that_a_patch_copies_is_found_after_the_fact() {
     let mut hand = Hand::tempo(
         "spec: {traces: {patches: [{target: {kind: StatefulSet}, operations: [{op: copy, from: /metadata/annotations, path: /spec/template/spec/containers/0/resources}]}]}}",

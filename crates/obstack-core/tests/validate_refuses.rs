@@ -416,6 +416,9 @@ fn a_name_of_another_stack() {
     check_name("", "dts-dev-tempo", traces, &words);
     let config = ["ConfigMap tempo", "ca7f8f-dev/older", "another namespace"];
     check_name("spec: {traces: {releaseName: prod}}", "ConfigMap tempo", traces, &config);
+    let grafana = "spec: {grafana: {datasources: {provider: SidecarConfigMap, namespace: tools}}}";
+    let words = ["ca7f8f-dev-dts-dev-...", "namespace tools", "ca7f8f-dev/older"];
+    check_name(grafana, "tools/ca7f8f-dev-dts-dev", "spec.grafana", &words);
     // The other mode has a ConfigMap of its own.
     let stack = common::small_with("spec: {traces: {mode: Distributed, releaseName: prod}}");
     let mut facts = common::facts(&stack);

@@ -206,12 +206,9 @@ pub struct Credentials {
 
 /// How an object store is reached with these credentials.
 pub fn access(storage: &Storage, credentials: &Credentials) -> Access {
+    // As it stands: the pods get it so, with the line break that `echo` leaves.
     let text = |key: &str| {
-        credentials
-            .keys
-            .get(key)
-            .map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned())
-            .unwrap_or_default()
+        credentials.keys.get(key).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
     };
     let ca = storage.ca.as_ref().zip(credentials.ca.as_ref());
     Access {
@@ -279,6 +276,13 @@ mod tests {
             create: false,
             adopt: false,
         }
+    }
+
+    #[test]
+    fn keys_are_tried_as_the_pods_get_them() {
+        let keys = SecretData::from([("access", "key\n"), ("secret", "secret")]);
+        let access = access(&storage("http://s3:9000"), &Credentials { keys: Arc::new(keys), ca: None });
+        assert_eq!(access.access_key, "key\n");
     }
 
     #[tokio::test]

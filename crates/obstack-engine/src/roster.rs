@@ -48,15 +48,14 @@ impl Roster {
         self.stacks.read().unwrap_or_else(PoisonError::into_inner).get(key).map(|seat| seat.age.1.clone())
     }
 
-    /// Names of objects that older stacks of the same namespace claim too.
+    /// Names of objects that older stacks claim too: those of the same namespace, and those that are published elsewhere.
     pub fn names_before(&self, key: &StackKey) -> BTreeMap<String, StackKey> {
         let stacks = self.stacks.read().unwrap_or_else(PoisonError::into_inner);
         let Some(own) = stacks.get(key) else { return BTreeMap::new() };
-        let older = stacks
-            .iter()
-            .filter(|(other, seat)| *other != key && other.namespace == key.namespace && seat.age < own.age);
+        let older = stacks.iter().filter(|(other, seat)| *other != key && seat.age < own.age);
         let shared = older.flat_map(|(other, seat)| {
-            let names = seat.names.iter().filter(|name| own.names.contains(name));
+            let meets = |name: &&String| other.namespace == key.namespace || name.contains('/');
+            let names = seat.names.iter().filter(|name| own.names.contains(name)).filter(meets);
             names.map(|name| (name.clone(), other.clone()))
         });
         shared.collect()
@@ -96,6 +95,24 @@ mod tests {
         });
         let key = StackKey { namespace: namespace.into(), name: name.into() };
         (key, serde_json::from_value(body).unwrap())
+    }
+
+    #[test]
+    fn the_older_stack_of_all_keeps_a_name_that_it_publishes() {
+        let roster = Roster::default();
+        let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        let stacks = [stack("team-a", "b", old, "x"), stack("team", "a-b", new, "y")].map(|(key, mut stack)| {
+            let datasources = serde_json::json!({"datasources": {"provider": "SidecarConfigMap", "namespace": "tools"}});
+            stack.spec.grafana = serde_json::from_value(datasources).unwrap();
+            roster.enter(&key, &stack);
+            key
+        });
+        let [older, newer] = stacks;
+        assert_eq!(
+            roster.names_before(&newer),
+            BTreeMap::from([("tools/team-a-b".to_owned(), older.clone())])
+        );
+        assert_eq!(roster.names_before(&older), BTreeMap::new());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod labels;
 mod patches;
 mod pods;
 mod policy;
+mod restricted;
 mod security;
 mod sums;
 
@@ -151,6 +152,7 @@ pub fn assemble(design: &Design, rendered: &[impl AsRef<[Value]>]) -> Result<Pla
         for manifest in &mut accepted {
             policy::enforce(design.resource_policy, release, manifest)?;
             security::enforce(design.openshift, manifest);
+            restricted::hold(release, manifest)?;
             pods::complete(design, release, manifest);
         }
         manifests.extend(accepted);

@@ -68,6 +68,7 @@ pub fn validate(stack: &ObservabilityStack, facts: &Facts) -> Result<ValidStack,
     };
     same_release(&backends, &mut faults);
     names::unclaimed(&backends, &facts.claimed_names, &mut faults);
+    names::unpublished(&key, spec, &facts.claimed_names, &mut faults);
     let remote_write = endpoints::remote_write(&key, &backends);
     for backend in &backends {
         if let Some(wanted) = &backend.route {

@@ -46,6 +46,13 @@ impl SecretData {
     }
 }
 
+#[cfg(test)]
+impl<const N: usize> From<[(&str, &str); N]> for SecretData {
+    fn from(values: [(&str, &str); N]) -> Self {
+        Self { values: values.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec())).into() }
+    }
+}
+
 /// Secrets as they were read last.
 #[derive(Debug, Default)]
 pub struct Secrets {
