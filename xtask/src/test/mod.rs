@@ -105,7 +105,7 @@ fn alloy_grammar(steps: &mut Steps) -> Result<(), Error> {
 }
 
 /// The Tiltfile, run with the interpreter of its language, which is a Go module, and stand-ins for what tilt defines.
-/// tilt itself is no module that could be built, and wants a cluster.
+/// tilt itself is in no module of ours: its own replaces others, and it wants a cluster.
 fn tiltfile(steps: &mut Steps) -> Result<(), Error> {
     let name = "Tiltfile by a Starlark parser, not by tilt";
     let Some(program) = go_program(steps, name, "starlark", ".")? else { return Ok(()) };
