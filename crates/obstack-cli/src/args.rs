@@ -67,11 +67,14 @@ pub enum Command {
     Complete(completion::Words),
 }
 
+/// What hints call this command: kubectl finds it by this name wherever it is on PATH.
+pub const COMMAND: &str = "kubectl obstack";
+
 /// How this was called: kubectl runs plugins by their file name.
 pub fn called_as() -> &'static str {
     let own = env::args_os().next();
     let own = own.as_deref().map(Path::new).and_then(Path::file_stem);
-    if own.is_some_and(|name| name == "kubectl-obstack") { "kubectl obstack" } else { "obstack" }
+    if own.is_some_and(|name| name == "kubectl-obstack") { COMMAND } else { "obstack" }
 }
 
 #[cfg(test)]

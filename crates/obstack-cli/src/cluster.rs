@@ -11,7 +11,8 @@ use obstack_engine::{
     observe,
 };
 
-use crate::error::Error;
+use crate::args::COMMAND;
+use crate::error::{Error, is_not_served};
 
 /// A cluster that answered.
 #[derive(Clone)]
@@ -29,11 +30,15 @@ impl Cluster {
         Ok(Self { client, facts })
     }
 
-    /// A stack; `None` when there is none of this name.
+    /// A stack; `None` when there is none of this name. A cluster that does not know stacks at all is an error.
     pub async fn find(&self, key: &StackKey) -> Result<Option<ObservabilityStack>, Error> {
         let api: Api<ObservabilityStack> = Api::namespaced(self.client.clone(), &key.namespace);
         let what = || format!("get ObservabilityStack {key}");
-        Ok(bounded(what, api.get_opt(&key.name)).await?)
+        match bounded(what, api.get(&key.name)).await {
+            Ok(stack) => Ok(Some(stack)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A stack that has to be there. Otherwise the error names those that are.
@@ -47,7 +52,7 @@ impl Cluster {
         Err(match nearest(&key.name, names.iter().map(String::as_str)) {
             Some(meant) => missing.fix(format!("did you mean {meant}?")),
             None if names.is_empty() => missing.fix(format!(
-                "namespace {} has none; `obstack status -A` shows those of all namespaces",
+                "namespace {} has none; `{COMMAND} status -A` shows those of all namespaces",
                 key.namespace
             )),
             None => missing.fix(format!("namespace {} has {}", key.namespace, names.join(", "))),
@@ -76,6 +81,11 @@ impl Cluster {
     pub async fn look(&self, key: &StackKey) -> Result<Snapshot, ClusterError> {
         Box::pin(snapshot::take(&self.client, key)).await
     }
+}
+
+/// Whether only this one object is not there, and not its kind.
+pub fn is_absent(error: &ClusterError) -> bool {
+    error.code() == 404 && !error.status().is_some_and(is_not_served)
 }
 
 /// Namespace and name of a stack that is stored.

@@ -9,6 +9,7 @@ use obstack_engine::cluster::bounded;
 use serde_json::Value;
 
 use crate::{
+    args::COMMAND,
     cluster::{Cluster, key_of},
     error::Error,
 };
@@ -31,7 +32,7 @@ pub async fn merge(
         let code = error.code();
         let error = Error::from(error);
         match code {
-            404 => error.fix("it was deleted meanwhile; `obstack status` shows what is there"),
+            404 => error.fix(format!("it was deleted meanwhile; `{COMMAND} status` shows what is there")),
             409 => error.fix("somebody changed it meanwhile: run the command again"),
             _ => error,
         }

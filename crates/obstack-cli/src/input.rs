@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub use self::marks::{Marks, Spot};
 use crate::{
+    args::COMMAND,
     check::{self, Checker},
     cluster::nearest,
     error::Error,
@@ -34,6 +35,16 @@ pub struct Files {
     /// Manifests: files, folders, or - for stdin; may be repeated
     #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
+    /// Read the folders within folders, too
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+}
+
+impl From<&[PathBuf]> for Files {
+    /// These files, and of folders what stands in them.
+    fn from(files: &[PathBuf]) -> Self {
+        Self { files: files.to_vec(), recursive: false }
+    }
 }
 
 /// A file, or stdin.
@@ -81,11 +92,11 @@ impl StackFile {
 /// What the API server would refuse is refused here, with the same words as `obstack validate`: an invalid stack is
 /// neither rendered nor planned.
 pub fn stacks(session: &Session, files: &Files, default_namespace: &str) -> Result<Vec<StackFile>, Error> {
-    let documents = documents(&files.files)?;
+    let documents = documents(files)?;
     let checker = Checker::new()?;
     let admitted = |document: Document| {
         identify(&document)?;
-        if let Some(refused) = refused(&checker, &document) {
+        if let Some(refused) = refused(&checker, &document, None) {
             return Err(refused);
         }
         stack(session, document, default_namespace)
@@ -93,9 +104,19 @@ pub fn stacks(session: &Session, files: &Files, default_namespace: &str) -> Resu
     documents.into_iter().map(admitted).collect()
 }
 
+impl StackFile {
+    /// Holds the change from what is stored against the rules about changes. What the API server would refuse is
+    /// refused here, with the same words as `obstack validate --server`.
+    pub fn hold_change(&self, stored: &ObservabilityStack) -> Result<(), Error> {
+        // One that cannot be written down cannot be stored either.
+        let stored = serde_json::to_value(stored).unwrap_or_default();
+        refused(&Checker::new()?, &self.document, Some(&stored)).map_or(Ok(()), Err)
+    }
+}
+
 /// The first fault of a document, and how many more there are.
-fn refused(checker: &Checker, document: &Document) -> Option<Error> {
-    let faults = checker.admit(&document.value, None).faults;
+fn refused(checker: &Checker, document: &Document, stored: Option<&Value>) -> Option<Error> {
+    let faults = checker.admit(&document.value, stored).faults;
     let spot = |fault: &&check::Fault| document.marks.nearest(&fault.path);
     let first = faults.iter().min_by_key(|fault| spot(fault).map(|spot| (spot.line, spot.column)))?;
     let file = &document.source.file;
@@ -103,7 +124,7 @@ fn refused(checker: &Checker, document: &Document) -> Option<Error> {
     let place = place.map_or_else(|| file.clone(), |spot| format!("{file}:{}:{}", spot.line, spot.column));
     let more = match faults.len() - 1 {
         0 => String::new(),
-        more => format!("\nand {more} more: obstack validate -f {file}"),
+        more => format!("\nand {more} more: {COMMAND} validate -f {file}"),
     };
     let error = Error::new(format!("an {KIND} is not valid")).at(place).because(format!("{first}{more}"));
     Some(match &first.fix {
@@ -113,7 +134,7 @@ fn refused(checker: &Checker, document: &Document) -> Option<Error> {
 }
 
 /// The documents of files, lists taken apart.
-pub fn documents(files: &[PathBuf]) -> Result<Vec<Document>, Error> {
+pub fn documents(files: &Files) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for source in sources(files)? {
         documents.extend(split(&source)?);
@@ -132,37 +153,57 @@ pub fn nothing() -> Error {
 }
 
 /// The files with their texts, folders taken apart.
-pub fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
+pub fn sources(files: &Files) -> Result<Vec<Source>, Error> {
     let read = |path: PathBuf| Ok(Source { file: path.display().to_string(), text: read(&path)?.into() });
     expand(files)?.into_iter().map(read).collect()
 }
 
 /// Folders by their manifests, in order.
-fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+fn expand(files: &Files) -> Result<Vec<PathBuf>, Error> {
     let mut all = Vec::new();
-    for path in files {
+    for path in &files.files {
         if !path.is_dir() {
             all.push(path.clone());
             continue;
         }
-        let failed = |error| Error::new("cannot list a folder").at(path.display().to_string()).because(error);
         let mut found = Vec::new();
-        for entry in fs::read_dir(path).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let ends = path.extension().and_then(|ends| ends.to_str());
-            if matches!(ends, Some("yaml" | "yml" | "json")) && path.is_file() {
-                found.push(path);
-            }
-        }
+        let folders = list(path, files.recursive, &mut found)?;
         if found.is_empty() {
-            return Err(Error::new("a folder holds no manifest")
-                .at(path.display().to_string())
-                .because("none of its files ends in .yaml, .yml or .json"));
+            let empty = Error::new("a folder holds no manifest").at(path.display().to_string());
+            let why = "none of its files ends in .yaml, .yml or .json";
+            return Err(if folders && !files.recursive {
+                empty.because(format!("{why}; its folders were not read")).fix("read them too: -R")
+            } else {
+                empty.because(why)
+            });
         }
         found.sort();
         all.extend(found);
     }
     Ok(all)
+}
+
+/// The manifests of a folder. Returns whether it has folders.
+fn list(folder: &std::path::Path, recursive: bool, found: &mut Vec<PathBuf>) -> Result<bool, Error> {
+    let failed = |error| Error::new("cannot list a folder").at(folder.display().to_string()).because(error);
+    let mut folders = false;
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        // A link to a folder is not followed: it may lead back here.
+        if entry.file_type().map_err(failed)?.is_dir() {
+            folders = true;
+            if recursive {
+                list(&path, recursive, found)?;
+            }
+            continue;
+        }
+        let ends = path.extension().and_then(|ends| ends.to_str());
+        if matches!(ends, Some("yaml" | "yml" | "json")) && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(folders)
 }
 
 fn read(path: &std::path::Path) -> Result<String, Error> {
@@ -281,7 +322,7 @@ pub fn stack(session: &Session, document: Document, default_namespace: &str) -> 
             Error::new(format!("an {KIND} cannot be read"))
                 .at(place.clone())
                 .because(error)
-                .fix("obstack validate -f FILE names each fault with its line")
+                .fix(format!("{COMMAND} validate -f FILE names each fault with its line"))
         })?;
     let namespace = match (stack.metadata.namespace.clone(), session.global.namespace.clone()) {
         (Some(own), Some(asked)) if own != asked => {

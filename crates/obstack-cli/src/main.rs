@@ -33,7 +33,7 @@ mod tree;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches, error::ErrorKind};
 
 use crate::{args::Cli, exit::Exit, session::Session};
 
@@ -43,7 +43,15 @@ fn main() -> ExitCode {
         eprintln!("obstack: another TLS provider was installed before main");
         return ExitCode::FAILURE;
     }
-    let parsed = Cli::command().bin_name(args::called_as()).try_get_matches();
+    let command = || Cli::command().bin_name(args::called_as());
+    let parsed = command().try_get_matches().map_err(|error| match error.kind() {
+        // The usage would name flags that are set by their variables, as if they were required.
+        ErrorKind::MissingRequiredArgument => {
+            let unset = |sub: Command| sub.mut_args(|arg| arg.env(None::<&str>));
+            command().mut_subcommands(unset).try_get_matches().err().unwrap_or(error)
+        }
+        _ => error,
+    });
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {

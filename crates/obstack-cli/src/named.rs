@@ -4,6 +4,7 @@ use obstack_api::ObservabilityStack;
 use obstack_core::names::StackKey;
 
 use crate::{
+    args::COMMAND,
     cluster::{Cluster, key_of},
     error::Error,
     session::Session,
@@ -25,7 +26,7 @@ impl StackName {
     /// Finds the stack, as it is stored.
     pub async fn find(&self, session: &Session, cluster: &Cluster) -> Result<ObservabilityStack, Error> {
         let stack = match &self.name {
-            Some(name) => self::find(cluster, &self::key(session, cluster, name)?).await?,
+            Some(name) => cluster.stack(&self::key(session, cluster, name)?).await?,
             None => only_one(session, cluster).await?,
         };
         Ok(stack)
@@ -61,27 +62,6 @@ fn parse(text: &str) -> Result<(Option<String>, String), Error> {
     }
 }
 
-async fn find(cluster: &Cluster, key: &StackKey) -> Result<ObservabilityStack, Error> {
-    if let Some(stack) = cluster.find(key).await? {
-        return Ok(stack);
-    }
-    // A cluster without the definition answers as if only this stack were not there.
-    served(cluster).await?;
-    cluster.stack(key).await
-}
-
-/// Fails when the cluster does not know stacks at all.
-async fn served(cluster: &Cluster) -> Result<(), Error> {
-    match cluster.client.list_api_group_resources("obstack.dev/v1alpha1").await {
-        Err(kube::Error::Api(status)) if status.code == 404 => {
-            Err(Error::new("this cluster does not serve ObservabilityStacks")
-                .because("obstack.dev/v1alpha1 is not there")
-                .fix("install the CustomResourceDefinition (kubectl apply --server-side -f crds/)"))
-        }
-        _ => Ok(()),
-    }
-}
-
 async fn only_one(session: &Session, cluster: &Cluster) -> Result<ObservabilityStack, Error> {
     let namespace = session.namespace(cluster);
     let mut stacks = cluster.stacks(Some(&namespace)).await?;
@@ -93,7 +73,7 @@ async fn only_one(session: &Session, cluster: &Cluster) -> Result<ObservabilityS
             Ok(stack)
         }
         (None, _) => Err(Error::new(format!("there is no ObservabilityStack in namespace {namespace}"))
-            .fix("name another namespace with -n; `obstack status -A` shows the stacks of all")),
+            .fix(format!("name another namespace with -n; `{COMMAND} status -A` shows the stacks of all"))),
         (Some(last), _) => {
             let names = stacks.iter().chain([&last]).filter_map(|stack| stack.metadata.name.clone());
             let names: Vec<_> = names.collect();

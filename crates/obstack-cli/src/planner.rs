@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use obstack_api::{ChartSource, ObservabilityStack, labels};
+use obstack_api::{ChartSource, ObservabilityStack, Reason, labels};
 use obstack_core::{
     assemble::Plan,
     design::{Blueprint, design},
@@ -18,6 +18,7 @@ use obstack_core::{
     names::StackKey,
     valid::ValidStack,
     validate::validate,
+    violation::Violation,
 };
 use obstack_engine::{
     cluster::{ClusterError, api_of, bounded, secrets::Secrets},
@@ -242,9 +243,16 @@ impl Planner {
         };
         let plan = made.await.map_err(|error| {
             let fault = error.fault();
+            let fix = fault.reason.fix().unwrap_or("see docs/runbook for this reason");
+            let upstream = blueprint.report.charts.iter().any(|chart| chart.source == ChartSource::Upstream);
+            let hint = if fault.reason == Reason::ChartUnavailable && upstream {
+                "\nwhere the operator takes the bundled charts, take them here too: --chart-source bundled"
+            } else {
+                ""
+            };
             Error::new(format!("{} cannot be planned", valid.key))
                 .because(format!("{}: {}", fault.reason, fault.message))
-                .fix(fault.reason.fix().unwrap_or("see docs/runbook for this reason"))
+                .fix(format!("{fix}{hint}"))
         })?;
         Ok(Planned { valid, blueprint, plan })
     }
@@ -252,13 +260,36 @@ impl Planner {
 
 /// The stack, if it is valid in this world. Otherwise the error names every fault.
 pub fn valid(stack: &ObservabilityStack, world: &World, place: &str) -> Result<ValidStack, Error> {
-    validate(stack, &world.facts).map_err(|faults| {
-        let key: StackKey = key_of(stack);
-        let lines: Vec<_> = faults.iter().map(|fault| format!("{}: {fault}", fault.reason)).collect();
-        let fixes: BTreeSet<_> = faults.iter().filter_map(|fault| fault.reason.fix()).collect();
-        let fixes: Vec<_> = fixes.into_iter().collect();
-        Error::new(format!("{key} is not valid")).at(place).because(lines.join("\n")).fix(fixes.join("\n"))
+    validate(stack, &world.facts).map_err(|faults| invalid(stack, &faults, place))
+}
+
+/// The stack of a file, if it is valid in this world. What only the cluster lacks may be passed over.
+pub fn valid_file(file: &StackFile, world: &World) -> Result<ValidStack, Error> {
+    validate(&file.stack, &world.facts).map_err(|faults| {
+        let error = invalid(&file.stack, &faults, &file.place());
+        let lacks = |reason| matches!(reason, Reason::SecretMissing | Reason::SecretKeyMissing);
+        if world.secrets_read && faults.iter().all(|fault| lacks(fault.reason)) {
+            let fix = error.fix.clone().map(|fix| format!("{fix}\n")).unwrap_or_default();
+            return error.fix(format!(
+                "{fix}or take the Secrets as if they were there, and ask no cluster: --offline"
+            ));
+        }
+        error
     })
+}
+
+fn invalid(stack: &ObservabilityStack, faults: &[Violation], place: &str) -> Error {
+    let key: StackKey = key_of(stack);
+    let lines: Vec<_> = faults.iter().map(|fault| format!("{}: {fault}", fault.reason)).collect();
+    let fixes: BTreeSet<_> = faults.iter().filter_map(|fault| fault.reason.fix()).collect();
+    let fixes: Vec<_> = fixes.into_iter().collect();
+    Error::new(format!("{key} is not valid")).at(place).because(lines.join("\n")).fix(fixes.join("\n"))
+}
+
+/// An error of a cluster that may be left out.
+fn or_offline(error: Error) -> Error {
+    let fix = error.fix.clone().map(|fix| format!("{fix}, or ")).unwrap_or_default();
+    error.fix(format!("{fix}ask no cluster: --offline"))
 }
 
 /// The stacks of files, and the cluster they are held against: none with `--offline`, and none where no kubeconfig
@@ -273,10 +304,7 @@ pub async fn stacks(
     let stacks = input::stacks(session, files, namespace)?;
     let cluster = match client {
         None => None,
-        Some(client) => Some(Cluster::of(client).await.map_err(|error| {
-            let fix = error.fix.clone().map(|fix| format!("{fix}, or ")).unwrap_or_default();
-            error.fix(format!("{fix}ask no cluster: --offline"))
-        })?),
+        Some(client) => Some(Cluster::of(client).await.map_err(or_offline)?),
     };
     Ok((cluster, stacks))
 }
@@ -293,7 +321,10 @@ impl World {
         match cluster {
             None => Ok(Self::assumed(&file.stack, assume, source)),
             Some(cluster) => {
-                let stored = cluster.find(&file.key).await?;
+                let stored = cluster.find(&file.key).await.map_err(or_offline)?;
+                if let Some(stored) = &stored {
+                    file.hold_change(stored)?;
+                }
                 Self::seen(cluster, &mut file.stack, stored.as_ref(), source).await
             }
         }

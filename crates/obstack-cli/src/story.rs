@@ -5,6 +5,7 @@ use obstack_core::conclude;
 use serde::Serialize;
 
 use crate::{
+    args::COMMAND,
     evidence::{self, Link},
     gitops,
     sight::Sight,
@@ -87,7 +88,7 @@ pub fn of(sight: &Sight) -> Story {
         let field = if told == Told::Never { "status" } else { "status.observedGeneration" };
         story.chain.push(stack_link(sight, field, caveat).reason(Reason::Pending.as_str()));
         let fix = format!(
-            "Is the operator running, and does it watch namespace {}? `obstack reconcile {} -n {}` asks it to look",
+            "Is the operator running, and does it watch namespace {}? `{COMMAND} reconcile {} -n {}` asks it to look",
             sight.key.namespace, sight.key.name, sight.key.namespace
         );
         story.cause = Some(FirstCause::of(Reason::Pending.as_str()).fixed_by(fix));
@@ -115,7 +116,10 @@ pub fn of(sight: &Sight) -> Story {
     story.cause = story.cause.or(Some(cause));
     let stalled = told::condition(&sight.stack, ConditionType::Stalled);
     if stalled.is_some_and(|stalled| stalled.status == ConditionStatus::True) {
-        story.notes.push("nothing goes on until a person acts (Stalled=True)".to_owned());
+        story.notes.push(
+            "a person has to act (Stalled=True); once the cause is gone the stack goes on by itself"
+                .to_owned(),
+        );
     }
     story
 }
@@ -135,7 +139,7 @@ fn chain(sight: &Sight, status: &StackStatus, ready: &Condition, links: &mut Vec
             let by = gitops::manager_of(&sight.stack, &["spec", "suspend"]);
             let by = by.map(|manager| format!(", set by {manager}")).unwrap_or_default();
             links.push(stack_link(sight, "spec.suspend", format!("true{by}")));
-            let fix = format!("`obstack resume {name}` lets the operator go on");
+            let fix = format!("`{COMMAND} resume {name}` lets the operator go on");
             return FirstCause::of(&ready.reason).fixed_by(fix);
         }
         Some(Reason::Terminating) => {
@@ -159,7 +163,7 @@ fn chain(sight: &Sight, status: &StackStatus, ready: &Condition, links: &mut Vec
             if gate.reason == Reason::AwaitingApproval.as_str()
                 || gate.reason == Reason::ApprovalStale.as_str()
             {
-                cause = cause.fixed_by(format!("Read the plan, then: `obstack approve {name}`"));
+                cause = cause.fixed_by(format!("Read the plan, then: `{COMMAND} approve {name}`"));
             }
         }
         ConditionType::PolicyCompliant => {

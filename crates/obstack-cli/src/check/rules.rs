@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Fault, Source, nulls, witness};
 use crate::{
+    args::COMMAND,
     cluster::nearest,
     input::{API_VERSION, KIND},
     path::Path,
@@ -65,7 +66,7 @@ fn told(
     if error.kind != ErrorKind::ValidationFailure {
         let message = format!("the rule could not be evaluated here: {} ({})", error.message, error.rule);
         let fault = Fault::new(Source::Rule, NOT_EVALUATED, node, message);
-        return vec![fault.fix("let the API server hold it: obstack validate --server")];
+        return vec![fault.fix(format!("let the API server hold it: {COMMAND} validate --server"))];
     }
     let trial = witness::Trial::new(validator, schema, &node, stored, error);
     let found = match (&trial, node.get(document)) {

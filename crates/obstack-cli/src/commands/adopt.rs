@@ -42,10 +42,10 @@ which Helm goes on: run the same command again, and it finishes from wherever it
 deletionPolicy is Retain: deleting the stack leaves everything as it runs, and --undo then gives it back to Helm.
 
 Examples:
-  obstack adopt --release mimir -n monitoring
-  obstack adopt --release tempo --release mimir -n monitoring --name obs --environment prod -o yaml > obs.yaml
-  obstack adopt --release mimir -n monitoring --apply
-  obstack adopt --undo mimir -n monitoring
+  kubectl obstack adopt --release mimir -n monitoring
+  kubectl obstack adopt --release tempo --release mimir -n monitoring --name obs --environment prod -o yaml > obs.yaml
+  kubectl obstack adopt --release mimir -n monitoring --apply
+  kubectl obstack adopt --undo mimir -n monitoring
 
 Exit codes: 0 taken over, 2 there is something to take over, 1 failed or impossible, 130 interrupted and nothing was taken."
 )]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    args::COMMAND,
     cluster::{Cluster, key_of},
     edit,
     error::Error,
@@ -29,9 +30,9 @@ const ALGORITHM: &str = "sha256:";
 /// Flags of `approve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack approve dts-prod
-  obstack approve dts-prod --plan sha256:8b212b70e56f
-  obstack approve dts-prod --yes
+  kubectl obstack approve dts-prod
+  kubectl obstack approve dts-prod --plan sha256:8b212b70e56f
+  kubectl obstack approve dts-prod --yes
 
 An approval is good for one plan. Where the change is approved by a pipeline, name the plan that was read: --yes approves
 what waits at this moment.")]
@@ -93,7 +94,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         session.terminal.warn(&owner.warning(&yaml));
     }
     let says = "approved: the operator carries it out now".to_owned();
-    let text = format!("{key} is {says}\n  obstack status {} -n {} --watch\n", key.name, key.namespace);
+    let text = format!("{key} is {says}\n  {COMMAND} status {} -n {} --watch\n", key.name, key.namespace);
     let done = Done { stack: key.to_string(), approved: true, says, plan: Some(plan), managed_by };
     finish(session, &done, &text)
 }
@@ -132,7 +133,7 @@ fn waiting(stack: &ObservabilityStack, meant: Option<&str>) -> Result<Waiting, E
     match plan.state {
         PlanState::Applied => return nothing(": the last change is carried out"),
         PlanState::Held => {
-            return nothing(": the change is held by something else; `obstack why` says by what");
+            return nothing(&format!(": the change is held by something else; `{COMMAND} why` says by what"));
         }
         PlanState::PendingApproval => {}
     }
@@ -140,7 +141,7 @@ fn waiting(stack: &ObservabilityStack, meant: Option<&str>) -> Result<Waiting, E
     if let Some(meant) = meant.filter(|meant| !waits.starts_with(meant.as_str())) {
         return Err(Error::new(format!("the plan that waits for {} is another one", key_of(stack)))
             .because(format!("waits: {}\nnamed: {ALGORITHM}{meant}", plan.digest))
-            .fix("read what waits (`obstack status NAME`), and approve its digest"));
+            .fix(format!("read what waits (`{COMMAND} status NAME`), and approve its digest")));
     }
     let approved = stack.spec.changes.approved_plan.as_deref().and_then(|plan| plan.strip_prefix(ALGORITHM));
     if approved.is_some_and(|approved| waits.starts_with(approved)) {
@@ -160,7 +161,7 @@ fn digits(text: &str) -> Result<String, Error> {
     }
     Err(Error::new(format!("`{text}` names no plan"))
         .because(format!("a digest has {DIGITS} to 64 hexadecimal digits, after `{ALGORITHM}` or without it"))
-        .fix("copy it from `obstack status NAME`"))
+        .fix(format!("copy it from `{COMMAND} status NAME`")))
 }
 
 /// What is approved.

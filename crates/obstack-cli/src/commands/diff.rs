@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     exit::Exit,
     input::{self, Files},
-    output,
+    output::{self, Format},
     planner::{self, Planner, World},
     progress,
     session::Session,
@@ -26,8 +26,8 @@ use crate::{
 held against what the manifest would make of them.
 
 Examples:
-  obstack diff dts-prod
-  obstack diff -f prod.yaml
+  kubectl obstack diff dts-prod
+  kubectl obstack diff -f prod.yaml
 
 Exit codes: 0 nothing differs, 2 something does, 1 failed."
 )]
@@ -38,6 +38,9 @@ pub struct Args {
     /// Manifests: files, folders, or - for stdin; may be repeated
     #[arg(short = 'f', long = "filename", num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
     files: Vec<std::path::PathBuf>,
+    /// Read the folders within folders, too
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
     #[command(flatten)]
     charts: ChartFlags,
 }
@@ -46,20 +49,23 @@ pub struct Args {
 pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let progress = progress::show("asking the API server");
     let cluster = session.cluster().await?;
-    let files = Files { files: args.files.clone() };
+    let files = Files { files: args.files.clone(), recursive: args.recursive };
     let stacks = if let Some(name) = &args.name {
         let key = session.key(&cluster, name);
-        vec![(cluster.stack(&key).await?, format!("ObservabilityStack {key}"))]
+        vec![(cluster.stack(&key).await?, format!("ObservabilityStack {key}"), None)]
     } else {
         let stacks = input::stacks(session, &files, cluster.client.default_namespace())?;
-        stacks.into_iter().map(|file| (file.stack.clone(), file.place())).collect()
+        stacks.into_iter().map(|file| (file.stack.clone(), file.place(), Some(file))).collect()
     };
     let maker = Planner::open(&args.charts).await?;
     let mut differences = Differences::default();
-    for (mut stack, place) in stacks {
+    for (mut stack, place, file) in stacks {
         let key = crate::cluster::key_of(&stack);
         progress.now(format!("asking the API server about {key}"));
         let stored = cluster.find(&key).await?;
+        if let (Some(file), Some(stored)) = (&file, &stored) {
+            file.hold_change(stored)?;
+        }
         let source = args.charts.chart_source.map(Into::into);
         let world = World::seen(&cluster, &mut stack, stored.as_ref(), source).await?;
         let before = inventory::load(&cluster.client, &key).await?.inventory;
@@ -81,6 +87,10 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         None => report::text(&differences, &session.terminal),
     };
     session.terminal.print(&text)?;
+    if differences.objects.is_empty() && session.format() != Format::Json && session.format() != Format::Yaml
+    {
+        session.terminal.note("no differences");
+    }
     for assumed in &differences.assumed {
         session.terminal.note(&format!("assumed: {assumed}"));
     }

@@ -20,7 +20,7 @@ pub struct Args {
 enum Page {
     /// Write manual pages: obstack.1, and one a command
     #[command(after_help = "Examples:
-  obstack docs man --dir ~/.local/share/man/man1")]
+  kubectl obstack docs man --dir ~/.local/share/man/man1")]
     Man {
         /// Folder to write into; it is made when it is not there
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -33,9 +33,9 @@ use crate::{
 every object is new then, and quotas are not looked at.
 
 Examples:
-  obstack plan -f prod.yaml
-  obstack plan -f prod.yaml --offline -o json
-  obstack plan -f environments/ -o wide
+  kubectl obstack plan -f prod.yaml
+  kubectl obstack plan -f prod.yaml --offline -o json
+  kubectl obstack plan -f environments/ -o wide
 
 Exit codes: 0 nothing would change, 2 there are changes, 1 failed."
 )]
@@ -84,7 +84,7 @@ async fn plan(
     args: &Args,
 ) -> Result<Report, Error> {
     let world = World::of(cluster, file, &args.assume, &args.charts).await?;
-    let valid = planner::valid(&file.stack, &world, &file.place())?;
+    let valid = planner::valid_file(file, &world)?;
     let (before, valid) = match cluster {
         None => (inventory::Stored::default().inventory, valid),
         Some(cluster) => {

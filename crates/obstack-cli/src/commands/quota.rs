@@ -33,7 +33,7 @@ use crate::{
 #[command(after_help = "Quotas are those of the cluster, or those of --quotas:
 
   kubectl get resourcequota -A -o yaml > quotas.yaml
-  obstack quota -f environments/ --quotas quotas.yaml --markdown > request.md
+  kubectl obstack quota -f environments/ --quotas quotas.yaml --markdown > request.md
 
 What is to come besides the stacks, headroom and rounding are what the stacks say in spec.quota.
 
@@ -87,7 +87,7 @@ async fn part(
     args: &Args,
 ) -> Result<Part, Error> {
     let world = World::of(cluster, file, &args.assume, &args.charts).await?;
-    let planned = maker.plan(planner::valid(&file.stack, &world, &file.place())?).await?;
+    let planned = maker.plan(planner::valid_file(file, &world)?).await?;
     let (inventory, mut live, missing) = match cluster {
         Some(cluster) if given.is_none() => {
             let inventory = inventory::load(&cluster.client, &file.key).await?.inventory;
@@ -115,7 +115,7 @@ async fn part(
 /// The quotas of files, by namespace.
 fn given(files: &[PathBuf]) -> Result<Quotas, Error> {
     let mut quotas = Quotas::new();
-    for document in input::documents(files)? {
+    for document in input::documents(&Files::from(files))? {
         let place = format!("{}:{}", document.source.file, document.line);
         let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
         if kind != "ResourceQuota" {

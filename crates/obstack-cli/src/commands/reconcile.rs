@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     age,
+    args::COMMAND,
     cluster::{Cluster, key_of},
     edit,
     error::Error,
@@ -29,8 +30,8 @@ const STEP: Duration = Duration::from_millis(500);
 /// Flags of `reconcile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack reconcile dts-dev
-  obstack reconcile --all -n ca7f8f-dev --wait=false
+  kubectl obstack reconcile dts-dev
+  kubectl obstack reconcile --all -n ca7f8f-dev --wait=false
 
 The operator follows a stack by itself. This is for what it cannot see: an object store that was mended. It forgets its
 back-off, and probes the buckets anew. The command ends with 0 once the operator has looked, whatever it saw.")]
@@ -76,8 +77,9 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         let namespace = session.namespace(&cluster);
         let stacks = cluster.stacks(Some(&namespace)).await?;
         if stacks.is_empty() {
-            return Err(Error::new(format!("there is no ObservabilityStack in namespace {namespace}"))
-                .fix("name another namespace with -n; `obstack status -A` shows the stacks of all"));
+            return Err(Error::new(format!("there is no ObservabilityStack in namespace {namespace}")).fix(
+                format!("name another namespace with -n; `{COMMAND} status -A` shows the stacks of all"),
+            ));
         }
         stacks
     } else {

@@ -20,9 +20,9 @@ use crate::{
 /// Flags of `render`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack render -f dev.yaml --offline
-  obstack render -f dev.yaml --values
-  obstack render -f dev.yaml -o table")]
+  kubectl obstack render -f dev.yaml --offline
+  kubectl obstack render -f dev.yaml --values
+  kubectl obstack render -f dev.yaml -o table")]
 pub struct Args {
     #[command(flatten)]
     files: Files,
@@ -61,7 +61,7 @@ async fn planned(
     args: &Args,
 ) -> Result<Planned, Error> {
     let world = World::of(cluster, file, &args.assume, &args.charts).await?;
-    maker.plan(planner::valid(&file.stack, &world, &file.place())?).await
+    maker.plan(planner::valid_file(file, &world)?).await
 }
 
 fn print_objects(session: &Session, objects: &[Value]) -> Result<String, Error> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    args::COMMAND,
     cluster::key_of,
     edit,
     error::Error,
@@ -18,8 +19,8 @@ use crate::{
 /// Flags of `suspend` and `resume`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack suspend dts-dev
-  obstack resume dts-dev
+  kubectl obstack suspend dts-dev
+  kubectl obstack resume dts-dev
 
 While a stack is suspended the operator creates, changes and repairs nothing of it. What runs goes on, is looked at and
 is told of; Ready is False with the reason Suspended.")]
@@ -70,7 +71,7 @@ fn words(done: &Done, manager: Option<&str>, name: &str, namespace: &str) -> Str
     let stack = &done.stack;
     match (done.suspended, done.changed) {
         (true, true) => format!(
-            "{stack} is suspended: the operator creates, changes and repairs nothing until\n  obstack resume {name} -n {namespace}\n"
+            "{stack} is suspended: the operator creates, changes and repairs nothing until\n  {COMMAND} resume {name} -n {namespace}\n"
         ),
         (true, false) => {
             let by = manager.map(|manager| format!(" (by {manager})")).unwrap_or_default();
@@ -78,7 +79,7 @@ fn words(done: &Done, manager: Option<&str>, name: &str, namespace: &str) -> Str
         }
         (false, true) => format!(
             "{stack} is resumed: the operator looks at it now, and puts back what was changed meanwhile\n  \
-             obstack status {name} -n {namespace} --watch\n"
+             {COMMAND} status {name} -n {namespace} --watch\n"
         ),
         (false, false) => format!("{stack} is not suspended\n"),
     }

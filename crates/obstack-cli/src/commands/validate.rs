@@ -42,9 +42,9 @@ const NOT_CHECKED_BY_SERVER: &[&str] = &["quotas", "buckets and their credential
 kubeconfig.\nSchema and rules are those of the CustomResourceDefinition of this version.
 
 Examples:
-  obstack validate -f dev.yaml
-  obstack validate -f deploy/ --skip-others -o json
-  obstack validate -f dev.yaml --server"
+  kubectl obstack validate -f dev.yaml
+  kubectl obstack validate -f deploy/ -R --skip-others -o json
+  kubectl obstack validate -f dev.yaml --server"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub struct Args {
 pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     let cluster = if args.server { Some(session.cluster().await?) } else { None };
     let stored = match &args.old {
-        Some(file) => input::documents(std::slice::from_ref(file))?,
+        Some(file) => input::documents(&Files::from(std::slice::from_ref(file)))?,
         None => Vec::new(),
     };
     let validation = Validation { session, args, cluster, stored, checker: Checker::new()? };
@@ -94,7 +94,7 @@ impl Validation<'_> {
     async fn report(&self) -> Result<Report, Error> {
         let mut subjects = Vec::new();
         let mut skipped = Vec::new();
-        for source in input::sources(&self.args.files.files)? {
+        for source in input::sources(&self.args.files)? {
             let documents = match input::split(&source) {
                 Ok(documents) => documents,
                 Err(error) => {

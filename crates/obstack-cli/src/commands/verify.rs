@@ -35,9 +35,9 @@ used, one trace (service.name obstack-canary) and one sample of one series (obst
 as the operator's canary writes them, and stay: see --no-telemetry.
 
 Examples:
-  obstack verify dev
-  obstack verify dev --only buckets --only telemetry.traces
-  obstack verify dev --skip telemetry --strict -o json"
+  kubectl obstack verify dev
+  kubectl obstack verify dev --only buckets --only telemetry.traces
+  kubectl obstack verify dev --skip telemetry --strict -o json"
 )]
 pub struct Args {
     /// The stack: NAME, or NAMESPACE/NAME

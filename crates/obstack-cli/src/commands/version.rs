@@ -10,8 +10,8 @@ use crate::{
 /// Flags of `version`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack version
-  obstack version --client -o json")]
+  kubectl obstack version
+  kubectl obstack version --client -o json")]
 pub struct Args {
     /// Ask no cluster
     #[arg(long)]

@@ -16,10 +16,10 @@ use crate::{
 /// Flags of `why`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack why dts-dev
-  obstack why dts-dev -o json | jq .cause
+  kubectl obstack why dts-dev
+  kubectl obstack why dts-dev -o json | jq .cause
 
-It ends with 0 whatever the answer is: to ask is not to fail. `obstack status NAME --until Ready` is for pipelines.")]
+It ends with 0 whatever the answer is: to ask is not to fail. `kubectl obstack status NAME --until Ready` is for pipelines.")]
 pub struct Args {
     #[command(flatten)]
     stack: StackName,

@@ -24,6 +24,7 @@ use super::{
     take,
 };
 use crate::{
+    args::COMMAND,
     cluster::{Cluster, nearest},
     error::Error,
     planner::{self, Planner, World},
@@ -235,7 +236,7 @@ fn key(namespace: &str, args: &Args, seen: &[Seen]) -> Result<StackKey, Error> {
     let name = name.or(args.releases.first().map(String::as_str)).unwrap_or_default();
     if let Some((release, stack)) = taken.filter(|(_, stack)| *stack != name) {
         return Err(Error::new(format!("release {release} was taken over by ObservabilityStack {namespace}/{stack}"))
-            .fix(format!("leave --name {name} out, or give the release back to Helm first: obstack adopt --undo {release} -n {namespace}")));
+            .fix(format!("leave --name {name} out, or give the release back to Helm first: {COMMAND} adopt --undo {release} -n {namespace}")));
     }
     Ok(StackKey { namespace: namespace.to_owned(), name: name.to_owned() })
 }
@@ -261,7 +262,7 @@ fn forsaken(key: &StackKey, seen: &[Seen]) -> Error {
     let names: Vec<_> =
         seen.iter().filter(|seen| seen.stack.is_some()).map(|seen| seen.release.name.as_str()).collect();
     let back: Vec<_> =
-        names.iter().map(|name| format!("obstack adopt --undo {name} -n {}", key.namespace)).collect();
+        names.iter().map(|name| format!("{COMMAND} adopt --undo {name} -n {}", key.namespace)).collect();
     Error::new(format!(
         "{} was taken over by ObservabilityStack {key}, which is not there",
         names.join(" and ")

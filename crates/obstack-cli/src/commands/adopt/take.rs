@@ -25,7 +25,7 @@ use obstack_engine::cluster::{
 use serde_json::Value;
 
 use super::{foresee, look::Look};
-use crate::{cluster::Cluster, error::Error, exit::Exit, fields, progress, session::Session};
+use crate::{args::COMMAND, cluster::Cluster, error::Error, exit::Exit, fields, progress, session::Session};
 
 /// Field manager of what this command writes.
 const MANAGER: &str = "kubectl-obstack";
@@ -185,7 +185,7 @@ impl Taking<'_> {
         } else {
             session.terminal.warn(&format!(
                 "not handed back: {}. Helm goes on nevertheless; helm 4 may ask for --force-conflicts. \
-                 obstack adopt --undo NAME tries again",
+                 {COMMAND} adopt --undo NAME tries again",
                 failed.join("; ")
             ));
         }
@@ -280,7 +280,7 @@ fn done(look: &Look, plan: &Plan) -> String {
     };
     format!(
         "\n{releases} was taken over by ObservabilityStack {key}. The operator applies its {objects} objects now:\n  \
-         obstack status {name} -n {namespace}\n\n\
+         {COMMAND} status {name} -n {namespace}\n\n\
          The way back, as long as spec.deletionPolicy is Retain:\n  \
          kubectl delete observabilitystack {name} -n {namespace}\n{undo}\
          or, without this command (helm 4 then upgrades with --force-conflicts):\n{label}\n\
@@ -289,7 +289,7 @@ fn done(look: &Look, plan: &Plan) -> String {
         releases = releases.join(" and "),
         key = look.key,
         objects = plan.objects.len(),
-        undo = per(&|release| format!("obstack adopt --undo {release} -n {namespace}")),
+        undo = per(&|release| format!("{COMMAND} adopt --undo {release} -n {namespace}")),
         label = per(&|release| format!(
             "kubectl label secret -n {namespace} -l owner=obstack,name={release} owner=helm --overwrite"
         )),

@@ -17,6 +17,9 @@ const FIELDS: usize = 8;
 /// Characters of one value that are shown unless more are asked for.
 const LONGEST: usize = 60;
 
+/// Where labels and annotations stand.
+const MARKS: [&str; 2] = ["metadata.labels", "metadata.annotations"];
+
 /// One of the three amounts.
 type Pick = fn(&QuotaAmounts) -> &Option<String>;
 
@@ -147,16 +150,28 @@ fn sign(action: Action) -> (&'static str, Tone) {
 fn changed(text: &mut String, object: &ObjectChange, terminal: &Terminal, wide: bool) {
     let (mark, tone) = sign(object.action);
     let name = format!("{mark} {} {}", object.id.kind.as_str(), object.id.name);
-    line(text, &format!("      {}", terminal.paint(tone, &name)));
-    let most = if wide { usize::MAX } else { FIELDS };
-    for field in object.fields.iter().take(most) {
-        for words in field_lines(field, terminal, wide) {
-            line(text, &format!("          {words}"));
+    let name = terminal.paint(tone, &name);
+    // A new version labels every object anew: that is of interest where nothing else is.
+    let (marks, fields): (Vec<_>, Vec<_>) = object.fields.iter().partition(|field| !wide && is_mark(field));
+    let marks = terminal.paint(Tone::Dim, &counted(&marks));
+    if fields.is_empty() && !marks.is_empty() {
+        line(text, &format!("      {name}: {marks}"));
+    } else {
+        line(text, &format!("      {name}"));
+        let most = if wide { usize::MAX } else { FIELDS };
+        for field in fields.iter().take(most) {
+            for words in field_lines(field, terminal, wide) {
+                line(text, &format!("          {words}"));
+            }
         }
-    }
-    if object.fields.len() > most {
-        let more = format!("and {} more fields (-o wide)", object.fields.len() - most);
-        line(text, &format!("          {}", terminal.paint(Tone::Dim, &more)));
+        let more = fields.len().saturating_sub(most);
+        if more > 0 {
+            let more = format!("and {more} more fields (-o wide)");
+            line(text, &format!("          {}", terminal.paint(Tone::Dim, &more)));
+        }
+        if !marks.is_empty() {
+            line(text, &format!("          {}{marks}", terminal.paint(Tone::Dim, "and ")));
+        }
     }
     if object.action == Action::Change && object.fields.is_empty() {
         line(text, &format!("          {}", terminal.paint(Tone::Dim, "its fields are there already")));
@@ -170,6 +185,24 @@ fn changed(text: &mut String, object: &ObjectChange, terminal: &Terminal, wide: 
         let words = "no right to ask the API server: fields that would be removed are not shown";
         line(text, &format!("          {}", terminal.paint(Tone::Dim, words)));
     }
+}
+
+/// Whether a field is a label or an annotation, of an object or of the pods and claims that it makes.
+fn is_mark(field: &FieldChange) -> bool {
+    MARKS.iter().any(|of| field.path.starts_with(of) || field.path.contains(&format!(".{of}")))
+}
+
+/// How many labels and annotations these are; nothing where they are none.
+fn counted(marks: &[&FieldChange]) -> String {
+    let of = |number: usize, word: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        more => Some(format!("{more} {word}s")),
+    };
+    let labels = marks.iter().filter(|field| field.path.contains("metadata.labels")).count();
+    let parts = [of(labels, "label"), of(marks.len() - labels, "annotation")];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("{} (-o wide)", parts.join(" and ")) }
 }
 
 /// A field in one line, or a text of several lines by the lines that differ.
@@ -268,6 +301,12 @@ fn quota(text: &mut String, fit: &Fit, terminal: &Terminal) {
     for (name, pick) in rows {
         let needed = pick(&numbers.required).clone().unwrap_or_else(|| "-".to_owned());
         let missing = of(&numbers.shortfall, pick);
+        // What fits needs no request.
+        let ask = if fit.fits == ConditionStatus::True {
+            "-".to_owned()
+        } else {
+            of(&numbers.suggested_hard, pick)
+        };
         let tone = if missing == "-" { Tone::Plain } else { Tone::Bad };
         table.row([
             name.into(),
@@ -275,7 +314,7 @@ fn quota(text: &mut String, fit: &Fit, terminal: &Terminal) {
             of(&numbers.used, pick).into(),
             of(&numbers.hard, pick).into(),
             Cell::new(tone, missing),
-            of(&numbers.suggested_hard, pick).into(),
+            ask.into(),
         ] as [Cell; 6]);
     }
     text.push_str(&table.text(terminal, 2));

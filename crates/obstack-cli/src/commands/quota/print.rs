@@ -56,7 +56,11 @@ pub fn text(capacity: &Capacity, terminal: &Terminal, wide: bool) -> String {
         ];
         let mut table = Table::new(&head);
         for line in lines {
-            table.row(quota_cells(line));
+            // What fits needs no request: of a quota that does, nothing is asked for.
+            let short = |other: &Line| {
+                other.missing.is_some() && (&other.namespace, &other.quota) == (&line.namespace, &line.quota)
+            };
+            table.row(quota_cells(line, capacity.quotas.iter().any(short)));
         }
         text.push_str(&table.text(terminal, 0));
     }
@@ -96,11 +100,11 @@ fn storage(row: &Row) -> String {
     }
 }
 
-fn quota_cells(line: &Line) -> [Cell; 10] {
+fn quota_cells(line: &Line, asks: bool) -> [Cell; 10] {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
     let missing = or_none(&line.missing);
     let tone = if line.missing.is_some() { Tone::Bad } else { Tone::Plain };
-    let ask = if line.ask_for == line.hard { NONE.to_owned() } else { line.ask_for.clone() };
+    let ask = if line.ask_for == line.hard || !asks { NONE.to_owned() } else { line.ask_for.clone() };
     [
         line.namespace.clone().into(),
         line.quota.clone().into(),

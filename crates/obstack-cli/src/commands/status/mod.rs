@@ -32,15 +32,15 @@ use crate::{
 /// Flags of `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  obstack status -A -o wide
-  obstack status dts-dev
-  obstack status dts-dev --watch
-  obstack status dts-dev --until Ready --timeout 15m
+  kubectl obstack status -A -o wide
+  kubectl obstack status dts-dev
+  kubectl obstack status dts-dev --watch
+  kubectl obstack status dts-dev --until Ready --timeout 15m
 
 It ends with 0 whatever it shows. With --until it ends with 0 when the condition is so for the present spec, and with 1
-when the time is over, when the stack is gone, or as soon as nothing goes on until a person acts (Stalled=True, or the
-stack is suspended). What was mended without a change of the spec, such as a Secret, is seen at the operator's next look:
-run `obstack reconcile` first, or give --ignore-stalled.")]
+when the time is over, when the stack is gone, or as soon as nothing goes on until a person acts: Stalled=True, the stack
+is suspended, or Ready or PlanApplied is waited for and the change waits for approval. What was mended without a change of
+the spec, such as a Secret, is seen at the operator's next look: run `kubectl obstack reconcile` first, or give --ignore-stalled.")]
 pub struct Args {
     #[command(flatten)]
     stack: StackName,

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use obstack_api::{Condition, ConditionStatus, ConditionType, ObservabilityStack, Reason};
 
 use crate::{
-    cluster::nearest,
+    args::COMMAND,
+    cluster::{key_of, nearest},
     story::FirstCause,
     told::{self, Told},
 };
@@ -69,7 +70,22 @@ pub fn judge(stack: &ObservabilityStack, until: Until, ignore_stalled: bool) -> 
         current(stack, ConditionType::Stalled).is_some_and(|said| said.status == ConditionStatus::True);
     let suspended =
         current(stack, ConditionType::Ready).is_some_and(|said| said.reason == Reason::Suspended.as_str());
-    if (stalled || suspended) && !ignore_stalled { Judgement::Hopeless } else { Judgement::Wait }
+    let waits = needs_the_plan(until) && awaits_approval(stack).is_some();
+    if (stalled || suspended || waits) && !ignore_stalled { Judgement::Hopeless } else { Judgement::Wait }
+}
+
+/// Whether it cannot be so before the plan is applied. What serves already may become available meanwhile.
+fn needs_the_plan(until: Until) -> bool {
+    matches!(until.type_, ConditionType::Ready | ConditionType::PlanApplied)
+        && until.status == ConditionStatus::True
+}
+
+/// The condition that says that the plan waits for a person.
+fn awaits_approval(stack: &ObservabilityStack) -> Option<&Condition> {
+    let waits = |reason: &str| {
+        matches!(Reason::named(reason), Some(Reason::AwaitingApproval | Reason::ApprovalStale))
+    };
+    current(stack, ConditionType::PlanApplied).filter(|said| waits(&said.reason))
 }
 
 /// A condition that speaks of the spec as it is.
@@ -84,16 +100,20 @@ pub fn why(stack: &ObservabilityStack, until: Until) -> (String, Option<String>)
         return (caveat, Some("see that the operator runs and watches this namespace".to_owned()));
     }
     let stalled = current(stack, ConditionType::Stalled).filter(|said| said.status == ConditionStatus::True);
+    let waits = awaits_approval(stack).filter(|_| needs_the_plan(until));
     let asked = current(stack, until.type_).or_else(|| current(stack, ConditionType::Ready));
-    let Some(said) = stalled.or(asked) else { return (format!("it has no condition {}", until.type_), None) };
+    let Some(said) = stalled.or(waits).or(asked) else {
+        return (format!("it has no condition {}", until.type_), None);
+    };
     let reason = obstack_core::conclude::fallen_with(&told::status(stack))
-        .filter(|_| stalled.is_none())
+        .filter(|_| stalled.is_none() && waits.is_none())
         .map_or_else(|| said.reason.clone(), |gate| gate.reason.clone());
+    let name = format!("{} -n {}", key_of(stack).name, key_of(stack).namespace);
     let fix = match Reason::named(&reason) {
-        Some(Reason::Suspended) => Some("`obstack resume` lets the operator go on".to_owned()),
-        Some(Reason::AwaitingApproval | Reason::ApprovalStale) => {
-            Some("`obstack approve` lets the change that waits through".to_owned())
-        }
+        Some(Reason::Suspended) => Some(format!("`{COMMAND} resume {name}` lets the operator go on")),
+        Some(Reason::AwaitingApproval | Reason::ApprovalStale) => Some(format!(
+            "read the plan, then: `{COMMAND} approve {name}` lets the change that waits through"
+        )),
         _ => FirstCause::of(&reason).fix,
     };
     let why = format!("{}={}, {}: {}", said.type_, told::word(said.status), said.reason, said.message);
@@ -139,6 +159,25 @@ mod tests {
         assert!(why.starts_with("Stalled=True, SignatureRejected: "), "{why}");
         assert!(fix.is_some_and(|fix| fix.starts_with("Correct the secret key")));
         assert_eq!(judge(&fixtures::stack("suspended"), ready, false), Judgement::Hopeless);
-        assert_eq!(judge(&fixtures::stack("awaiting-approval"), ready, false), Judgement::Wait);
+    }
+
+    #[test]
+    fn a_plan_that_waits_for_a_person_is_not_waited_for() {
+        let ready = "Ready".parse().unwrap();
+        let stack = fixtures::stack("awaiting-approval");
+        assert_eq!(judge(&stack, ready, false), Judgement::Hopeless);
+        assert_eq!(judge(&stack, "PlanApplied".parse().unwrap(), false), Judgement::Hopeless);
+        assert_eq!(judge(&stack, ready, true), Judgement::Wait);
+        let (why, fix) = why(&stack, ready);
+        assert!(why.starts_with("PlanApplied=False, AwaitingApproval: "), "{why}");
+        let approve =
+            format!("`kubectl obstack approve {} -n {}`", key_of(&stack).name, key_of(&stack).namespace);
+        assert!(fix.as_ref().is_some_and(|fix| fix.contains(&approve)), "{fix:?}");
+        // What runs is not the plan's: it may fall and rise meanwhile.
+        let mut fallen = stack;
+        let said = &mut fallen.status.as_mut().unwrap().conditions;
+        said.iter_mut().find(|said| said.type_ == ConditionType::Available).unwrap().status =
+            ConditionStatus::False;
+        assert_eq!(judge(&fallen, "Available".parse().unwrap(), false), Judgement::Wait);
     }
 }

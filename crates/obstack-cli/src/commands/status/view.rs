@@ -7,6 +7,7 @@ use obstack_api::{
 use super::parts;
 use crate::{
     age,
+    args::COMMAND,
     evidence::{self, PODS},
     sight::{Sight, state_word},
     story::FirstCause,
@@ -105,7 +106,7 @@ fn waiting(sight: &Sight, status: &StackStatus) -> Option<Node> {
     let plan = status.plan.as_ref().filter(|plan| plan.state != PlanState::Applied)?;
     let (head, how) = match plan.state {
         PlanState::PendingApproval => {
-            let how = format!("obstack approve {} -n {}", sight.key.name, sight.key.namespace);
+            let how = format!("{COMMAND} approve {} -n {}", sight.key.name, sight.key.namespace);
             ("Change that waits for approval", Some(how))
         }
         _ => ("Change that is held", None),

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     age,
+    args::COMMAND,
     cluster::{Cluster, key_of},
     error::Error,
     exit::Exit,
@@ -53,6 +54,8 @@ struct Followed {
     /// The stack was in the list that is being read.
     listed: bool,
     pods: BTreeMap<String, PodFacts>,
+    /// The list of pods that is being read. Until it is whole, those that are known stay.
+    listing: BTreeMap<String, PodFacts>,
     missing: Vec<String>,
     began: Instant,
 }
@@ -73,6 +76,7 @@ pub async fn run(
         stack: Some(stack),
         listed: true,
         pods: BTreeMap::new(),
+        listing: BTreeMap::new(),
         missing: Vec::new(),
         began: Instant::now(),
     };
@@ -157,17 +161,24 @@ impl Followed {
     /// Takes in what the watch of its pods tells. Returns whether it is news.
     fn take_pod(&mut self, event: Result<watcher::Event<Pod>, watcher::Error>) -> bool {
         match event {
-            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+            Ok(watcher::Event::Apply(pod)) => {
                 let now = facts::pod(&pod);
                 let before = self.pods.insert(pod.name_any(), now.clone());
                 before != Some(now)
             }
-            Ok(watcher::Event::Delete(pod)) => self.pods.remove(&pod.name_any()).is_some(),
-            Ok(watcher::Event::Init) => {
-                self.pods.clear();
+            Ok(watcher::Event::InitApply(pod)) => {
+                self.listing.insert(pod.name_any(), facts::pod(&pod));
                 false
             }
-            Ok(watcher::Event::InitDone) => true,
+            Ok(watcher::Event::Delete(pod)) => self.pods.remove(&pod.name_any()).is_some(),
+            Ok(watcher::Event::Init) => {
+                self.listing.clear();
+                false
+            }
+            Ok(watcher::Event::InitDone) => {
+                let now = std::mem::take(&mut self.listing);
+                std::mem::replace(&mut self.pods, now) != self.pods
+            }
             Err(error) if code(&error) == 403 && self.missing.is_empty() => {
                 let place = &self.key.namespace;
                 self.missing
@@ -241,7 +252,7 @@ fn in_vain(
 fn explained(what: String, stack: &ObservabilityStack, until: until::Until) -> Error {
     let (why, fix) = until::why(stack, until);
     let name = format!("{} -n {}", key_of(stack).name, key_of(stack).namespace);
-    let more = format!("`obstack why {name}` shows the evidence");
+    let more = format!("`{COMMAND} why {name}` shows the evidence");
     Error::new(what).because(why).fix(fix.map_or(more.clone(), |fix| format!("{fix}\n{more}")))
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use obstack_core::names::StackKey;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     check::{self, Fault},
@@ -66,6 +67,9 @@ pub(super) struct Subject {
     /// Lines of the file, for excerpts.
     #[serde(skip)]
     lines: Vec<String>,
+    /// What people tell it by: with its namespace where the manifest names one.
+    #[serde(skip)]
+    told: Option<String>,
 }
 
 /// A fault, and where it stands.
@@ -168,11 +172,16 @@ impl Subject {
         };
         let mut faults: Vec<_> = faults.into_iter().map(|fault| Entry::new(at(&fault.path), fault)).collect();
         faults.sort_by_key(|fault| (fault.line, fault.column));
+        let name = key.map(|key| key.name.clone()).filter(|name| !name.is_empty());
         Self {
             file: document.source.file.clone(),
             line: document.line,
             namespace: key.map(|key| key.namespace.clone()),
-            name: key.map(|key| key.name.clone()).filter(|name| !name.is_empty()),
+            told: name.clone().map(|name| match document.value.pointer("/metadata/namespace") {
+                Some(Value::String(namespace)) => format!("{namespace}/{name}"),
+                _ => name,
+            }),
+            name,
             valid: faults.is_empty(),
             rules_held,
             faults,
@@ -195,6 +204,7 @@ impl Subject {
             rules_held: false,
             faults: vec![Entry::new(spot, fault)],
             lines: lines(source),
+            told: None,
         }
     }
 
@@ -202,7 +212,7 @@ impl Subject {
         for fault in &self.faults {
             fault.write(text, &self.file, &self.lines, terminal);
         }
-        let name = self.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+        let name = self.told.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
         let verdict = if self.valid {
             terminal.paint(Tone::Good, "valid")
         } else {

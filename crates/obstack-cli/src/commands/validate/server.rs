@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     check::{Fault, Source},
-    cluster::Cluster,
+    cluster::{Cluster, is_absent},
     error::Error,
     path::Path,
 };
@@ -79,11 +79,6 @@ pub(super) async fn hold(
 fn is_refusal(error: &kube::Error) -> bool {
     let webhook = |status: &Status| status.code == 403 && status.message.contains("admission webhook");
     matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 409 | 422) || webhook(status))
-}
-
-fn is_absent(error: &ClusterError) -> bool {
-    let not_served = |message: &str| message.contains("could not find the requested resource");
-    error.code() == 404 && error.status().is_none_or(|status| !not_served(&status.message))
 }
 
 fn requests(key: &StackKey) -> Request {

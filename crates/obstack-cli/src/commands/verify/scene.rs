@@ -19,7 +19,7 @@ use obstack_engine::{
 };
 
 use super::check::{Check, Id};
-use crate::{cluster::Cluster, error::Error, operator, planner::World};
+use crate::{args::COMMAND, cluster::Cluster, error::Error, operator, planner::World};
 
 const FORBIDDEN: u16 = 403;
 
@@ -114,7 +114,7 @@ impl Scene {
             let name = self.key.inventory();
             let said =
                 format!("nothing was applied yet: ConfigMap {}/{name} does not exist", self.key.namespace);
-            return Err(id.failed(said).fix("see why with `obstack why`"));
+            return Err(id.failed(said).fix(format!("see why with `{COMMAND} why`")));
         }
         Ok(stored)
     }

@@ -7,6 +7,7 @@ use super::{
     check::{Check, Id, Outcome},
     scene::{NotValid, Scene},
 };
+use crate::args::COMMAND;
 use crate::operator;
 
 /// The checks.
@@ -58,7 +59,7 @@ fn active(suspended: bool) -> Check {
         return Id::Active
             .warns("the stack is suspended: nothing is created, changed or repaired")
             .because(Reason::Suspended)
-            .fix("go on with it: obstack resume");
+            .fix(format!("go on with it: {COMMAND} resume"));
     }
     Id::Active.passed("the stack is not suspended")
 }
