@@ -157,6 +157,13 @@ fn wrong_usage_is_no_change() {
 }
 
 #[test]
+fn what_a_variable_sets_is_not_told_as_required() {
+    // It runs with OBSTACK_CHART_SOURCE.
+    let said = String::from_utf8(run(&["plan"]).stderr).unwrap();
+    assert!(said.contains("Usage: kubectl obstack plan --filename <FILE>...\n"), "{said}");
+}
+
+#[test]
 fn a_kubeconfig_that_leads_nowhere_is_an_error_and_never_a_plan_from_nothing() {
     let Some(_) = helm() else { return };
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -216,3 +216,24 @@ fn the_proposals_fields_that_are_not_there_are_named() {
         run.all()
     );
 }
+
+#[test]
+fn folders_within_a_folder_are_read_when_asked_for_and_told_of_otherwise() {
+    let manifest = stack();
+    let files: &[(&str, &[u8])] =
+        &[("all/dev/dev.yaml", manifest.as_bytes()), ("all/notes/text.txt", b"nothing to read")];
+    let flat = run(files, &["validate", "-f", "all"]);
+    assert_eq!(flat.code, 1);
+    assert!(flat.error.contains("its folders were not read") && flat.error.contains("-R"), "{}", flat.error);
+    let deep = run(files, &["validate", "-f", "all", "-R"]);
+    assert_eq!(deep.code, 0, "{}", deep.error);
+    assert!(deep.out.starts_with("all/dev/dev.yaml: ca7f8f-dev/dts-dev valid\n"), "{}", deep.out);
+}
+
+#[test]
+fn stacks_of_one_stream_are_told_apart_by_their_namespaces() {
+    let bare = edited("  namespace: ca7f8f-dev\n", "");
+    let all = format!("{}\n---\n{bare}", stack());
+    let out = run(&[("-", all.as_bytes())], &["validate", "-f", "-"]).out;
+    assert!(out.starts_with("-: ca7f8f-dev/dts-dev valid\n-: dts-dev valid\n"), "{out}");
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use obstack_core::hash;
-use obstack_e2e::{CONFIG_MAP, DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE, TEMPO, World, edited, text};
+use obstack_e2e::{
+    CONFIG_MAP, DEPLOYMENT, QUOTA, ROLE, ROLE_BINDING, SERVICE, TEMPO, World, edited, eventually, text,
+};
 use serde_json::{Value, json};
 
 fn manual(world: &World, name: &str) -> Value {
@@ -84,6 +86,7 @@ async fn a_diff_names_what_drifted_and_who_did_it() {
         let name = format!("{}/drift", world.namespace);
         let same = world.cli(&["diff", &name]);
         assert_eq!((same.code, same.out.as_str()), (0, ""), "{same:?}");
+        assert!(same.err.contains("note: no differences"), "{same:?}");
 
         // With nobody there to put it back.
         drop(operator);
@@ -108,6 +111,75 @@ async fn a_diff_names_what_drifted_and_who_did_it() {
         let because: Vec<_> =
             json["objects"].as_array().unwrap().iter().map(|object| text(object, "/because")).collect();
         assert_eq!(because, ["Missing", "Drift"], "{json:#}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_api_server_would_refuse_of_a_change_is_no_plan() {
+    World::run("cli-refused", async |world| {
+        let stack = world.stack("fixed", &[TEMPO]);
+        world.make(&stack).await;
+        for (field, value) in [
+            ("/spec/traces/components/ingester/storage/size", "512Mi"),
+            ("/spec/objectStorage/buckets/prefix", "another"),
+        ] {
+            let changed = edited(&stack, &[(field, value.into())]);
+            let held = world.cli_with(&["validate", "-f", "-", "--server", "-o", "json"], &changed);
+            let fault = held.json()["stacks"][0]["faults"][0].clone();
+            assert_eq!(fault["pointer"], field, "{fault:#}");
+            for command in ["plan", "diff", "quota", "render"] {
+                let told = world.cli_with(&[command, "-f", "-"], &changed);
+                assert_eq!((told.code, told.out.as_str()), (1, ""), "{command}: {told:?}");
+                // With the same words as `validate`, and the same place.
+                let place = format!("-:{}:{}", fault["line"], fault["column"]);
+                assert!(told.err.contains(&place), "{command}: {place}: {}", told.err);
+                assert!(told.err.contains(text(&fault, "/message")), "{command}: {}", told.err);
+            }
+        }
+        // Without the cluster nobody knows what is stored.
+        let changed = edited(&stack, &[("/spec/objectStorage/buckets/prefix", "another".into())]);
+        assert_eq!(world.cli_with(&["plan", "-f", "-", "--offline"], &changed).code, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_without_its_secret_may_go_without_the_cluster_and_what_fits_asks_for_nothing() {
+    World::run("cli-hints", async |world| {
+        let secret = [("/spec/objectStorage/credentials/secretRef/name", "not-there".into())];
+        let stack = edited(&world.stack("hints", &[TEMPO]), &secret);
+        let told = world.cli_with(&["plan", "-f", "-"], &stack);
+        assert!(told.code == 1 && told.err.contains("not-there"), "{told:?}");
+        assert!(told.err.contains("ask no cluster: --offline"), "{told:?}");
+        assert_eq!(world.cli_with(&["plan", "-f", "-", "--offline"], &stack).code, 2);
+
+        // Room enough, and less headroom than one would ask for.
+        let quota = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {"name": "room", "namespace": world.namespace},
+            "spec": {"hard": {"requests.cpu": "90m", "requests.memory": "10Gi"}},
+        });
+        world.cluster.make(QUOTA, &quota).await;
+        let stack = world.stack("hints", &[TEMPO]);
+        eventually("the quota is counted", async || {
+            let told = world.cli_with(&["plan", "-f", "-"], &stack);
+            assert_eq!(told.code, 2, "{told:?}");
+            if told.out.contains("quota: QuotaFits") && told.out.contains("ASK FOR") {
+                Ok(())
+            } else {
+                Err(told.out)
+            }
+        })
+        .await;
+        let plan = world.cli_with(&["plan", "-f", "-"], &stack).out;
+        let cpu = plan.lines().find(|line| line.trim_start().starts_with("cpu ")).unwrap();
+        assert!(cpu.ends_with(" -"), "{plan}");
+        let table = world.cli_with(&["quota", "-f", "-"], &stack).out;
+        let cpu = table.lines().find(|line| line.contains("requests.cpu")).unwrap();
+        assert!(cpu.trim_end().ends_with(" -"), "{table}");
+        let request = world.cli_with(&["quota", "-f", "-", "--markdown"], &stack).out;
+        assert!(request.contains("None: everything fits into what is free."), "{request}");
     })
     .await;
 }

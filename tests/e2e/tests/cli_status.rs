@@ -180,6 +180,12 @@ async fn what_waits_is_approved_and_what_is_suspended_is_left_alone() {
             &["is not ready: AwaitingApproval", "obstack approve calm"],
         );
 
+        // A pipeline is not held up by what only a person can let through.
+        let began = Instant::now();
+        let told = world.cli(&["status", "calm", "-n", namespace, "--until", "Ready", "--timeout", "60s"]);
+        assert!(told.code == 1 && began.elapsed() < Duration::from_secs(20), "{told:?}");
+        has(&told.err, &["AwaitingApproval", &format!("kubectl obstack approve calm -n {namespace}")]);
+
         let told = world.cli(&["approve", "calm", "-n", namespace]);
         assert_eq!(told.code, 1, "nobody can be asked: {told:?}");
         has(&told.err, &["--plan", "--yes"]);

@@ -324,3 +324,46 @@ fn line(text: &mut String, words: &str) {
     // Writing into a `String` cannot fail.
     let _ = writeln!(text, "{}", words.trim_end());
 }
+
+#[cfg(test)]
+mod tests {
+    use obstack_core::objects::{Kind, ObjectId};
+    use serde_json::json;
+
+    use super::*;
+    use crate::terminal::Colour;
+
+    fn shown(paths: &[&str], wide: bool) -> String {
+        let field = |path: &&str| FieldChange {
+            path: (*path).to_owned(),
+            old: Some(json!("1")),
+            new: Some(json!("2")),
+        };
+        let object = ObjectChange {
+            id: ObjectId { kind: Kind::Deployment, namespace: "ns".into(), name: "a".into() },
+            action: Action::Change,
+            fields: paths.iter().map(field).collect(),
+            refused: None,
+            guessed: false,
+        };
+        let mut text = String::new();
+        changed(&mut text, &object, &Terminal::new(Colour::Never), wide);
+        text
+    }
+
+    #[test]
+    fn labels_and_annotations_are_counted_unless_all_is_asked_for() {
+        let label = "metadata.labels[helm.sh/chart]";
+        let pods = "spec.template.metadata.labels[app.kubernetes.io/version]";
+        let annotation = "spec.template.metadata.annotations[a]";
+        assert_eq!(shown(&[label, pods], false), "      ~ Deployment a: 2 labels (-o wide)\n");
+        assert_eq!(
+            shown(&["spec.replicas", label, pods, annotation], false),
+            "      ~ Deployment a\n          spec.replicas: 1 -> 2\n          and 2 labels and 1 annotation (-o wide)\n"
+        );
+        let wide = shown(&["spec.replicas", label], true);
+        assert!(wide.ends_with("metadata.labels[helm.sh/chart]: 1 -> 2\n"), "{wide}");
+        let nothing = shown(&[], false);
+        assert!(nothing.ends_with("its fields are there already\n"), "{nothing}");
+    }
+}

@@ -355,3 +355,41 @@ fn footer(followed: &Followed, args: &Args, end: Option<Instant>) -> String {
         None => format!("followed for {elapsed}{left}, Ready {ready}; Ctrl-C ends"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn pods_that_are_listed_anew_are_no_news() {
+        let stack = fixtures::stack("ready");
+        let mut followed = Followed {
+            key: key_of(&stack),
+            stack: Some(stack),
+            listed: true,
+            pods: BTreeMap::new(),
+            listing: BTreeMap::new(),
+            missing: Vec::new(),
+            began: Instant::now(),
+        };
+        let pod = |name: &str| {
+            let mut pod = Pod::default();
+            pod.metadata.name = Some(name.to_owned());
+            pod
+        };
+        let list = |followed: &mut Followed, names: &[&str]| {
+            let mut news = followed.take_pod(Ok(watcher::Event::Init));
+            for name in names {
+                news |= followed.take_pod(Ok(watcher::Event::InitApply(pod(name))));
+                // What is told in the midst of a list is what was known before it.
+                assert!(!news, "{name}");
+            }
+            followed.take_pod(Ok(watcher::Event::InitDone))
+        };
+        assert!(list(&mut followed, &["a", "b"]));
+        assert!(!list(&mut followed, &["a", "b"]));
+        assert!(list(&mut followed, &["b"]));
+        assert_eq!(followed.pods.keys().collect::<Vec<_>>(), ["b"]);
+    }
+}
