@@ -10,6 +10,7 @@ use crate::demo;
 use crate::error::Error;
 use crate::show::Show;
 use crate::test::rights;
+use crate::workspace;
 
 /// Does what is asked.
 pub fn run(task: &Sandbox) -> Result<(), Error> {
@@ -38,7 +39,13 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
             let sandbox = obstack_sandbox::open(&dir(place)?)?;
             let own = ("OBSTACK_SANDBOX".to_owned(), sandbox.dir.display().to_string());
             for (key, value) in sandbox.env().into_iter().chain([own]) {
-                println!("export {key}='{}'", value.replace('\'', r"'\''"));
+                println!("export {key}={}", quoted(&value));
+            }
+            // kubectl and helm as the sandbox has them; kubectl finds its plugin beside the operator.
+            let tools = [&sandbox.tools.kubectl.path, &sandbox.tools.helm.path].map(|tool| tool.parent());
+            let built = workspace::root().join("target/debug");
+            for folder in tools.into_iter().flatten().chain([built.as_path()]) {
+                println!("export PATH={}:\"$PATH\"", quoted(&folder.display().to_string()));
             }
         }
         Sandbox::Rights(place) => {
@@ -49,6 +56,11 @@ pub fn run(task: &Sandbox) -> Result<(), Error> {
         Sandbox::StartS3(place) => obstack_sandbox::open(&dir(place)?)?.start_s3()?,
     }
     Ok(())
+}
+
+/// A text as a shell takes it, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Starts a sandbox and shows how it goes.

@@ -39,6 +39,9 @@ pub enum Command {
         /// Its address, such as <http://obstack.obstack-system.svc:8080/readyz>.
         #[arg(long)]
         url: String,
+        /// Seconds to wait until it is.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
     },
     /// Print a page of the reference documentation as Markdown.
     #[command(hide = true)]

@@ -9,7 +9,7 @@ mod run;
 mod shutdown;
 mod telemetry;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::Parser;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         None | Some(Command::Run) => run::start(cli.run),
         Some(Command::Crd) => print(&format!("{:#}\n", obstack_api::schema::crd())),
         Some(Command::Docs { page }) => print(&docs::page(page)),
-        Some(Command::Ready { url }) => match ready::ask(&url) {
+        Some(Command::Ready { url, wait }) => match ready::wait(&url, Duration::from_secs(wait)) {
             Ok(said) => print(&format!("{said}\n")),
             Err(error) => {
                 eprintln!("obstack-operator: {error}");

@@ -3,13 +3,16 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
 
 /// Bound on each step of the question.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// From one question to the next.
+const PAUSE: Duration = Duration::from_millis(200);
 /// An answer is one line.
 const LONGEST: u64 = 64 * 1024;
 
@@ -42,8 +45,21 @@ pub enum NotReady {
     },
 }
 
+/// Asks again and again until it is ready, for as long as that. The last answer counts.
+pub fn wait(url: &str, patience: Duration) -> Result<String, NotReady> {
+    let begin = Instant::now();
+    loop {
+        match ask(url) {
+            Err(NotReady::Silent { .. } | NotReady::Says { .. }) if begin.elapsed() < patience => {
+                thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// Asks, and gives what was said by one that is ready.
-pub fn ask(url: &str) -> Result<String, NotReady> {
+fn ask(url: &str) -> Result<String, NotReady> {
     let wrong = || NotReady::Url { url: url.to_owned() };
     let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, "readyz"));
@@ -85,7 +101,7 @@ fn exchange(host: &str, path: &str) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, thread};
+    use std::net::TcpListener;
 
     use super::*;
 
@@ -114,6 +130,24 @@ mod tests {
     fn one_that_waits_says_for_what() {
         let (url, _asked) = door("HTTP/1.1 503 Service Unavailable\r\n\r\nwaiting: the CRD\n");
         assert_eq!(ask(&url).unwrap_err().to_string(), format!("{url} says 503: waiting: the CRD"));
+    }
+
+    #[test]
+    fn one_that_is_waited_for_becomes_ready() {
+        let (url, first) = door("HTTP/1.1 503 Service Unavailable\r\n\r\nwaiting: it has just started\n");
+        let host = url.trim_start_matches("http://").trim_end_matches("/readyz").to_owned();
+        let second = thread::spawn(move || {
+            first.join().unwrap();
+            let (mut stream, _) = TcpListener::bind(host).unwrap().accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nworking\n").unwrap();
+        });
+        assert_eq!(wait(&url, Duration::from_mins(1)).unwrap(), "working");
+        second.join().unwrap();
+        assert!(
+            matches!(wait("a:1", Duration::from_mins(1)), Err(NotReady::Url { .. })),
+            "that mends nothing"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod end_to_end;
 mod real;
 pub mod rights;
 mod steps;
+mod tutorial;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -48,12 +49,14 @@ pub fn run(options: &Test) -> Result<bool, Error> {
         steps.not_run(CANARY_MIMIR, "--fast");
         steps.not_run(CANARY_TEMPO, "--fast");
         steps.not_run("end-to-end tests", "--fast");
+        steps.not_run(tutorial::STEP, "--fast");
         steps.not_run("tests on real pods", "--fast");
     } else {
         lint_dashboards(&mut steps)?;
         real_mimir(&mut steps)?;
         real_canary(&mut steps, options)?;
         end_to_end::run(&mut steps, options)?;
+        tutorial::run(&mut steps)?;
         real::run(&mut steps, options)?;
     }
     interrupt::check()?;
