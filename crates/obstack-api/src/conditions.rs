@@ -86,8 +86,8 @@ vocabulary! {
             => "Set `metrics.components.queryScheduler.replicas` to 1 or more, or pin `metrics.chart.version: 5.8.0`.",
         MemoryLimitRequired: "A component that bears an ingester or a store-gateway has no memory limit."
             => "Set `resources.limits.memory` on the component the message names: 4Gi to 8Gi for an ingester, 2Gi to 4Gi for a store-gateway.",
-        OverrideViolatesPolicy: "values or patches set a CPU limit, which the resource policy forbids."
-            => "Remove the CPU limit from `values` or `patches`. If it is meant, set `resourcePolicy.cpuLimits: Allow`.",
+        OverrideViolatesPolicy: "values or patches set a CPU limit, which the resource policy forbids, or have pods beyond Pod Security restricted."
+            => "Take what the message names out of `values` or `patches`. If a CPU limit is meant, set `resourcePolicy.cpuLimits: Allow`.",
         OverrideOwnedByApi: "values set a key that a typed field of the API owns."
             => "Move the setting into the typed field the message names and remove it from `values`.",
         InvalidPatch: "An entry of patches cannot be carried out on the rendered objects."

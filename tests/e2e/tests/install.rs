@@ -3,10 +3,15 @@
 //!
 //! Alone in its process, because with mode `Cluster` it watches every namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Write,
+};
 
+use obstack_api::rights::{RULES, Rule, Scope};
 use obstack_e2e::{
-    CLAIM, CLUSTER_ROLE, CRD, DEPLOYMENT, MIMIR, POD, ROLE_BINDING, Release, SERVICE_ACCOUNT, STACK,
+    CLAIM, CLUSTER_ROLE, CRD, DEPLOYMENT, MIMIR, POD, ROLE_BINDING, Release, Request, SERVICE_ACCOUNT, STACK,
     TEMPO_SINGLE, Told, World, eventually, text,
 };
 use serde_json::{Value, json};
@@ -83,13 +88,53 @@ async fn through(
     assert_eq!(uids(world, CLAIM, namespace).await, claims);
     let buckets = world.s3.buckets(&world.prefix).await;
     assert_eq!(buckets.len(), 4, "{buckets:?}");
-    let asked = audit.requests().len();
-    println!(
-        "{mode}: installed with helm, stack Ready, {} of {asked} requests refused, uninstalled with {} claims and {} buckets kept",
+    let requests = audit.requests();
+    let used: BTreeSet<_> = requests.iter().flat_map(rights_of).collect();
+    let granted = granted(mode);
+    tell(&format!(
+        "{mode}: installed with helm, stack Ready, 403s: {} of {} requests, grants that one stack did not use: {} of {}, \
+         uninstalled with {} claims and {} buckets kept",
         refused.len(),
+        requests.len(),
+        granted.difference(&used).count(),
+        granted.len(),
         claims.len(),
         buckets.len()
-    );
+    ));
+}
+
+/// Group, resource and verb.
+type Right = (String, String, String);
+
+/// What the chart grants in a mode.
+fn granted(mode: &str) -> BTreeSet<Right> {
+    let shipped = RULES.iter().filter(|rule| match rule.scope {
+        Scope::Stacks | Scope::Own => true,
+        Scope::Room => mode == "Cluster",
+        Scope::Proxy => false,
+    });
+    let right = |(group, resource, verb): (&str, &str, &str)| (group.into(), resource.into(), verb.into());
+    shipped.flat_map(Rule::each).map(right).collect()
+}
+
+/// What a request needed. A list is asked for as a watch that begins with all there is, and server-side apply of what is
+/// not there needs `create`.
+fn rights_of(request: &Request) -> Vec<Right> {
+    let more = match (request.verb.as_str(), request.code) {
+        ("watch", _) => Some("list"),
+        ("patch", 201) => Some("create"),
+        _ => None,
+    };
+    let verbs = std::iter::once(request.verb.as_str()).chain(more);
+    verbs.map(|verb| (request.group.clone(), request.resource.clone(), verb.to_owned())).collect()
+}
+
+/// Prints a line, and adds it to the file that `OBSTACK_INSTALL_TABLE` names.
+fn tell(line: &str) {
+    println!("{line}");
+    let Some(path) = std::env::var_os("OBSTACK_INSTALL_TABLE") else { return };
+    let mut file = File::options().create(true).append(true).open(path).expect("the table");
+    writeln!(file, "{line}").expect("the table");
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ const CHARTS: &str = "OBSTACK_UPSTREAM_CHARTS";
 const LONG: &str = "OBSTACK_LONG";
 /// Tells the tests where to keep the table of causes and their seconds.
 const CAUSES: &str = "OBSTACK_CAUSES_TABLE";
+/// Tells the tests where to keep a line for each mode of the chart.
+const INSTALLS: &str = "OBSTACK_INSTALL_TABLE";
 
 /// Brings a sandbox up, runs the tests on it, and takes it down.
 pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
@@ -54,18 +56,21 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     if charts.is_none() {
         steps.not_run("upstream charts", "no --charts DIR; the bundled ones were taken");
     }
-    let causes = workspace::root().join("target/xtask-test/causes.txt");
-    // What an earlier run left is not what this one found.
-    match fs::remove_file(&causes) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", &causes),
-        _ => {}
+    let tables = [(CAUSES, "causes.txt"), (INSTALLS, "installs.txt")]
+        .map(|(variable, name)| (variable, workspace::root().join("target/xtask-test").join(name)));
+    for (_, table) in &tables {
+        // What an earlier run left is not what this one found.
+        match fs::remove_file(table) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", table),
+            _ => {}
+        }
     }
     let mut run = |name: &str, args: &[&str]| {
         // With the operator selected too, dependencies are built with its features, which are there already: without
         // it the clients of API server and object store would be compiled a second time.
         let mut command: Command = super::cargo(&["test", "--package", "obstack-operator", "--package"]);
         command.args(args).env("OBSTACK_SANDBOX", &sandbox.dir).envs(sandbox.env());
-        command.env(CAUSES, &causes);
+        command.envs(tables.iter().map(|(variable, table)| (variable, table)));
         if options.long {
             command.env(LONG, "1");
         }
@@ -85,7 +90,7 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     run("sandbox faults", &["obstack-sandbox", "--test", "faults"])?;
     let ran = run(TESTS, &["obstack-e2e", "--no-fail-fast", "--test", "*"]);
     // Also of a run that failed: the seconds up to there say something.
-    if let Ok(table) = fs::read_to_string(&causes) {
+    for table in tables.iter().filter_map(|(_, table)| fs::read_to_string(table).ok()) {
         print!("{table}");
     }
     // Only told: a run of some tests uses some rights.
