@@ -132,7 +132,7 @@ async fn i9_credentials_appear_nowhere_but_in_their_secret() {
 #[tokio::test]
 async fn datasources_in_a_secret_go_with_their_stack() {
     World::run("secret-goes", async |world| {
-        world.operator().await;
+        let _operator = world.operator().await;
         let datasources = json!({"provider": "SidecarSecret", "namespace": world.tools});
         let stack =
             edited(&world.stack("goes", &[TEMPO_SINGLE]), &[("/spec/grafana/datasources", datasources)]);
