@@ -48,7 +48,7 @@ vocabulary! {
     /// A condition of a stack.
     ConditionType {
         Ready: "The current spec is fully in place: every desired pod is ready at the newest revision, every bucket is reachable.",
-        Available: "Every component has enough ready pods to serve. Use it for alerts.",
+        Available: "Every component that writes and queries need has enough ready pods to serve. Use it for alerts.",
         Reconciling: "Work is going on (kstatus).",
         Stalled: "Nothing goes on until a person acts (kstatus).",
         SpecValid: "The spec passes the checks that the API server cannot make.",
@@ -72,7 +72,7 @@ vocabulary! {
     Reason {
         Pending: "The operator has not looked at this spec yet.",
         AllReady: "Everything the condition speaks of is in place.",
-        Serving: "Every component has enough ready pods.",
+        Serving: "Every component that writes and queries need has enough ready pods.",
         Idle: "Nothing is left to do.",
         Blocked: "Nothing goes on until what blocks it is solved; see Stalled."
             => "Read the condition `Stalled` and mend what it names.",

@@ -13,6 +13,7 @@ use obstack_api::{
 use super::{Applied, Aspects, Fault, Followed, Situation};
 use crate::{
     diagnose::{self, ComponentHealth},
+    resilience,
     violation::Violation,
 };
 
@@ -302,20 +303,37 @@ fn available(components: &[ComponentHealth], aspects: &Aspects) -> Draft {
     if let Some(lost) = aspects.get(&RingsHealthy).filter(|rings| rings.reason == Reason::QuorumLost) {
         return draft(Available, False, Reason::QuorumLost, lost.message.clone());
     }
-    let missing: Vec<_> = components.iter().filter(|component| !component.available).collect();
+    let missing = components.iter().filter(|component| !component.available);
+    let idle = |component: &ComponentHealth| resilience::stands_still(&component.status.name);
+    let (beside, missing): (Vec<_>, Vec<_>) = missing.partition(|component| idle(component).is_some());
+    let pods = |component: &ComponentHealth| {
+        let status = &component.status;
+        format!("{} has {} of {} pods ready", status.name, status.ready, status.desired)
+    };
     match missing.first() {
         _ if components.is_empty() => {
             draft(Available, False, Reason::NoReadyReplicas, "no component is running")
         }
-        None => draft(Available, True, Reason::Serving, "every component has enough ready pods to serve"),
+        None if beside.is_empty() => {
+            draft(Available, True, Reason::Serving, "every component has enough ready pods to serve")
+        }
+        None => {
+            let told = beside.iter().map(|component| {
+                format!("{}, so {} stand still", pods(component), idle(component).unwrap_or_default())
+            });
+            let told = told.collect::<Vec<_>>().join("; ");
+            draft(
+                Available,
+                True,
+                Reason::Serving,
+                format!("writes and queries have enough ready pods; {told}"),
+            )
+        }
         Some(first) => draft(
             Available,
             False,
             first.cause.as_ref().map_or(Reason::NoReadyReplicas, |cause| cause.reason),
-            format!(
-                "{} has {} of {} pods ready",
-                first.status.name, first.status.ready, first.status.desired
-            ),
+            pods(first),
         ),
     }
 }

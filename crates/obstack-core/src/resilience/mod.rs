@@ -66,6 +66,14 @@ pub fn is_vital(backend: Backend, role: &str) -> bool {
     duties::of(backend, role).is_some_and(|duty| duty.vital)
 }
 
+/// What stands still without a component, such as `metrics.compactor`, while writes and queries go on; `None` when they
+/// may not, and of a component that is not known.
+pub fn stands_still(component: &str) -> Option<&'static str> {
+    let (signal, role) = component.split_once('.')?;
+    let backend = [Backend::Tempo, Backend::Mimir].into_iter().find(|backend| backend.signal() == signal)?;
+    duties::of(backend, role).filter(|duty| !duty.vital).map(|duty| duty.stops)
+}
+
 fn member<'a>(stack: &'a ValidStack, component: &'a PlannedComponent, live: &'a Live) -> Option<Member<'a>> {
     let (area, role) = component.name.split_once('.')?;
     let backend = stack.backends.iter().find(|backend| backend.backend.signal() == area);

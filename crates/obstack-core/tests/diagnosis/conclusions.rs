@@ -103,6 +103,30 @@ fn a_cause_is_told_with_its_object_and_its_fix_and_each_of_them_once() {
 }
 
 #[test]
+fn a_stack_serves_while_what_is_away_stops_neither_writes_nor_queries() {
+    let away = |component: &str, kind: &str| {
+        let mut world = World::ingesters(3);
+        world.add(component, kind, 1);
+        world.none_ready(component, |pod| pod.is(waits("CrashLoopBackOff", "back-off")));
+        let status = follow(&StackStatus::default(), followed(world.health())).0;
+        let available = is(&status, ConditionType::Available);
+        assert_eq!(is(&status, ConditionType::Ready).0, ConditionStatus::False, "{component}");
+        (available.0, available.2.to_owned())
+    };
+    let told = "writes and queries have enough ready pods; metrics.compactor has 0 of 1 pods ready, so compaction and \
+                retention, and after an hour queries stand still";
+    assert_eq!(away("metrics.compactor", "StatefulSet"), (ConditionStatus::True, told.to_owned()));
+    assert_eq!(away("metrics.ruler", "Deployment").0, ConditionStatus::True);
+    let told = "metrics.distributor has 0 of 1 pods ready";
+    assert_eq!(away("metrics.distributor", "Deployment"), (ConditionStatus::False, told.to_owned()));
+    assert_eq!(
+        away("metrics.unheardOf", "Deployment").0,
+        ConditionStatus::False,
+        "nobody knows what needs it"
+    );
+}
+
+#[test]
 fn i8_an_invalid_spec_leaves_the_running_stack_and_still_looks_at_it() {
     let (before, _) = follow(&StackStatus::default(), followed(ready()));
     let fault = |field| Violation::new(Reason::InvalidQuantity, field, "is wrong");
