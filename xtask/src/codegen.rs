@@ -36,8 +36,12 @@ const HEADER: &str = "# Made by `cargo xtask codegen` from crates/obstack-api. D
 pub fn run(check: bool) -> Result<(), Error> {
     let [operator, cli] = workspace::build_both()?;
     let mut files = own()?;
-    let pages =
-        [("cli", &operator, "cli"), ("metrics", &operator, "metrics"), ("kubectl-obstack", &cli, "markdown")];
+    let pages = [
+        ("cli", &operator, "cli"),
+        ("metrics", &operator, "metrics"),
+        ("kubectl-obstack", &cli, "markdown"),
+        ("kubectl-obstack-output", &cli, "results"),
+    ];
     for (page, binary, name) in pages {
         let text = command::text("make a page of the reference", Command::new(binary).args(["docs", name]))?;
         files.push((reference(page), text));

@@ -6,6 +6,7 @@ use obstack_core::{
     live::{ClaimFacts, ContainerFacts, Live, PodFacts, QuotaFacts, StateFacts},
     quantity::Amount,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::sight::Sight;
@@ -14,7 +15,7 @@ use crate::sight::Sight;
 pub const PODS: usize = 3;
 
 /// One link of a chain from Ready to the first cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
     /// Kind and name of the object.

@@ -1,12 +1,13 @@
 //! Which fields of an object differ, by path, as people name them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use obstack_core::quantity::Amount;
 
 /// One field that differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FieldChange {
     /// Where, such as `spec.template.spec.containers[ingester].resources.requests.memory`.
     pub path: String,

@@ -17,6 +17,10 @@ use crate::{cluster::key_of, sight::Sight, told};
 /// Second of the Unix epoch at which the tests look: 2026-11-30 10:00.
 pub const NOW: i64 = 1_796_032_800;
 
+/// Every stack that is here.
+pub const STACKS: &[&str] =
+    &["awaiting-approval", "crash-loop", "quota-exceeded", "ready", "signature-rejected", "suspended"];
+
 /// A stack as it is stored.
 pub fn stack(name: &str) -> ObservabilityStack {
     let file = format!("{}/tests/fixtures/{name}.yaml", env!("CARGO_MANIFEST_DIR"));

@@ -1,10 +1,11 @@
 //! Who else writes a stack: a change by hand is taken back by whoever applies it from git.
 
 use obstack_api::ObservabilityStack;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Somebody that applies a stack from git.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GitOps {
     /// What it is called.

@@ -2,6 +2,7 @@
 
 use obstack_api::{BucketState, Condition, ConditionStatus, ConditionType, Reason, StackStatus};
 use obstack_core::conclude;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 const LISTED: usize = 5;
 
 /// Why a stack is as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Story {
     /// `NAMESPACE/NAME`.
@@ -25,7 +26,7 @@ pub struct Story {
     pub ready: String,
     /// From Ready to the first cause.
     pub chain: Vec<Link>,
-    /// The first cause; `None` when nothing keeps the stack from being ready.
+    /// The first cause; absent when nothing keeps the stack from being ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<FirstCause>,
     /// What is not perfect and does not keep it from being ready.
@@ -40,7 +41,7 @@ pub struct Story {
 }
 
 /// The first cause, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FirstCause {
     /// In one word.

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{helm, obstack, run, run_with, sample, shown};
+use common::{helm, hold, obstack, run, run_with, sample, shown};
 use serde_json::{Value, json};
 
 fn snapshot(name: &str, args: &[&str]) {
@@ -29,6 +29,24 @@ fn plan_tells_what_a_sample_comes_to_from_nothing() {
         snapshot(&format!("plan-{sample}"), &["plan", "-f", &file]);
     }
     snapshot("plan-dev-json", &["plan", "-f", "deploy/samples/dev.yaml", "-o", "json"]);
+}
+
+#[test]
+fn what_programs_get_is_what_the_schemas_say() {
+    hold(&run(&["version", "--client", "-o", "json"]).stdout);
+    hold(&run(&["validate", "-f", "deploy/samples", "-o", "json"]).stdout);
+    let mut faulty = sample("dev");
+    faulty["spec"]["traces"]["componets"] = json!({});
+    let all =
+        json!({"apiVersion": "v1", "kind": "List", "items": [faulty, {"apiVersion": "v1", "kind": "Pod"}]});
+    let validate = ["validate", "-f", "-", "--skip-others", "-o", "json"];
+    hold(&run_with(&validate, &all.to_string()).stdout);
+    let Some(_) = helm() else { return };
+    for sample in ["dev", "test", "prod"] {
+        let file = format!("deploy/samples/{sample}.yaml");
+        hold(&run(&["plan", "-f", &file, "-o", "json"]).stdout);
+        hold(&run(&["quota", "-f", &file, "--quotas", &quotas(), "-o", "json"]).stdout);
+    }
 }
 
 #[test]
@@ -137,6 +155,7 @@ fn two_stacks_of_a_namespace_share_its_room() {
     std::fs::write(file.path(), quota).unwrap();
     let path = file.path().display().to_string();
     let output = run_with(&["quota", "-f", "-", "--quotas", &path, "-o", "json"], &manifest);
+    hold(&output.stdout);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["stacks"][0]["fits"], "True", "{told:#}");
     assert_eq!(told["stacks"][1]["fits"], "False");

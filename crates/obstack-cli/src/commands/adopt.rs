@@ -4,7 +4,7 @@ mod foresee;
 mod look;
 mod owned;
 mod print;
-mod report;
+pub(super) mod report;
 mod take;
 mod undo;
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use obstack_api::{ObservabilityStack, PlanState, PlanStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -47,17 +48,21 @@ pub struct Args {
     yes: bool,
 }
 
-/// What was done.
-#[derive(Debug, Serialize)]
+/// Whether the change was approved.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Done {
+pub(in crate::commands) struct Done {
+    /// Namespace and name of the stack.
     stack: String,
     /// It was approved by this command.
     approved: bool,
     /// Why not, or what it comes to.
     says: String,
+    /// The plan.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-api" = "status.plan"))]
     plan: Option<PlanStatus>,
+    /// Who applies the stack from git, if anybody shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     managed_by: Option<GitOps>,
 }
@@ -195,7 +200,7 @@ fn confirmed(stack: &str) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, terminal::Colour};
+    use crate::{commands::docs::schemas, fixtures, terminal::Colour};
 
     const DIGEST: &str = "sha256:8b212b70e56f86da51696bb16a28e22e1077f05b23fa69e75970d5caf25bd8f4";
 
@@ -233,6 +238,16 @@ mod tests {
     #[test]
     fn what_is_approved_is_shown() {
         let plan = told::status(&fixtures::stack("awaiting-approval")).plan.expect("a plan");
+        let managed_by = GitOps { tool: "Flux", told_by: "a label".to_owned() };
+        let done = |plan, managed_by| Done {
+            stack: "ns/dts-dev".to_owned(),
+            approved: true,
+            says: String::new(),
+            plan,
+            managed_by,
+        };
+        schemas::hold("Approval", &done(None, None));
+        schemas::hold("Approval", &done(Some(plan.clone()), Some(managed_by)));
         insta::assert_snapshot!(plan_text("ns/dts-dev", &plan, &Terminal::new(Colour::Never)));
     }
 }

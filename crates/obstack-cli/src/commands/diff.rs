@@ -1,6 +1,6 @@
 //! `diff`: where live objects differ from the wanted ones, and who changed them.
 
-mod report;
+pub(super) mod report;
 
 use std::collections::BTreeSet;
 

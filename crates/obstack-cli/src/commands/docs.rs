@@ -1,12 +1,14 @@
-//! `docs`: the manual pages, and the page of the reference, made from the command line itself.
+//! `docs`: the manual pages, and the pages of the reference, made from the command line itself.
 
 mod markdown;
+mod results;
+pub(super) mod schemas;
 
 use std::{fs, path::PathBuf};
 
 use clap::{CommandFactory, Subcommand, ValueHint};
 
-use crate::{args::Cli, error::Error, exit::Exit, session::Session};
+use crate::{args::Cli, error::Error, exit::Exit, output, session::Session};
 
 /// Flags of `docs`.
 #[derive(Debug, clap::Args)]
@@ -29,12 +31,20 @@ enum Page {
     /// Print docs/reference/kubectl-obstack.md
     #[command(hide = true)]
     Markdown,
+    /// Print docs/reference/kubectl-obstack-output.md
+    #[command(hide = true)]
+    Results,
+    /// Print the JSON schema of each kind of result
+    #[command(hide = true)]
+    Schemas,
 }
 
 /// Writes or prints pages.
 pub fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     match &args.page {
         Page::Markdown => session.terminal.print(&markdown::page())?,
+        Page::Results => session.terminal.print(&results::page())?,
+        Page::Schemas => session.terminal.print(&output::json(&schemas::all())?)?,
         Page::Man { dir } => {
             let failed = |error| {
                 Error::new("the manual pages cannot be written")

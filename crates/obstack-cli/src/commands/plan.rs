@@ -10,6 +10,7 @@ use obstack_core::{
     quota::{self, Preflight},
 };
 use obstack_engine::cluster::inventory;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::report::{Report, Seen};
@@ -48,9 +49,10 @@ pub struct Args {
     assume: AssumeFlags,
 }
 
-/// What programs get.
-#[derive(Debug, Serialize)]
-struct Plans {
+/// What applying manifests comes to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct Plans {
+    /// Stack by stack.
     stacks: Vec<Report>,
 }
 

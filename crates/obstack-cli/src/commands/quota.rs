@@ -1,7 +1,7 @@
 //! `quota`: what stacks request, whether it fits, and the request for more.
 
 mod print;
-mod report;
+pub(super) mod report;
 
 use std::{collections::BTreeMap, path::PathBuf};
 

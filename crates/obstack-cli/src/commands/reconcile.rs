@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use jiff::Timestamp;
 use obstack_api::{ObservabilityStack, labels};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -51,21 +52,26 @@ pub struct Args {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Came {
+    /// Namespace and name of the stack.
     stack: String,
     /// The operator has looked since it was asked; absent when nobody waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     looked: Option<bool>,
+    /// Status of Ready for the spec as it is: `True`, `False` or `Unknown`.
     ready: &'static str,
+    /// Why, in one word.
     reason: String,
+    /// Why.
     message: String,
 }
 
 /// What came of it, stack by stack.
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct List {
+    /// Stack by stack.
     items: Vec<Came>,
 }
 
@@ -177,6 +183,19 @@ fn words(items: &[Came], terminal: &Terminal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::docs::schemas;
+
+    #[test]
+    fn programs_get_what_the_schema_says() {
+        let came = |looked| Came {
+            stack: "ns/dev".to_owned(),
+            looked,
+            ready: "True",
+            reason: "Ready".to_owned(),
+            message: String::new(),
+        };
+        schemas::hold("Reconciliation", &List { items: vec![came(None), came(Some(true))] });
+    }
 
     #[test]
     fn a_request_is_followed_by_itself_or_by_a_later_one() {

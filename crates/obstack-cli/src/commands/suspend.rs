@@ -1,5 +1,6 @@
 //! `suspend` and `resume`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,13 +30,17 @@ pub struct Args {
     stack: StackName,
 }
 
-/// What was done.
-#[derive(Debug, Serialize)]
+/// Whether a stack is suspended, and whether that was changed.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Done {
+pub(in crate::commands) struct Done {
+    /// Namespace and name of the stack.
     stack: String,
+    /// The operator leaves it as it is.
     suspended: bool,
+    /// It was not so before.
     changed: bool,
+    /// Who applies the stack from git, if anybody shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     managed_by: Option<GitOps>,
 }
@@ -82,5 +87,19 @@ fn words(done: &Done, manager: Option<&str>, name: &str, namespace: &str) -> Str
              {COMMAND} status {name} -n {namespace} --watch\n"
         ),
         (false, false) => format!("{stack} is not suspended\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::docs::schemas;
+
+    #[test]
+    fn programs_get_what_the_schema_says() {
+        let done =
+            |managed_by| Done { stack: "ns/dev".to_owned(), suspended: true, changed: false, managed_by };
+        schemas::hold("Suspension", &done(None));
+        schemas::hold("Suspension", &done(Some(GitOps { tool: "Flux", told_by: "a label".to_owned() })));
     }
 }

@@ -1,6 +1,6 @@
 //! `validate`: schema, admission rules and the operator's own checks, with file, line and column.
 
-mod report;
+pub(super) mod report;
 mod server;
 
 use std::path::PathBuf;

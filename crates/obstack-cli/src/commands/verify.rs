@@ -2,7 +2,7 @@
 //! an object in each bucket that is deleted again.
 
 mod buckets;
-mod check;
+pub(super) mod check;
 mod objects;
 mod pods;
 mod print;

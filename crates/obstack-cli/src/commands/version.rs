@@ -1,6 +1,7 @@
 //! `version`: of this command, of the charts it knows, and of what runs in the cluster.
 
 use obstack_core::catalog::CATALOG;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -18,10 +19,10 @@ pub struct Args {
     client: bool,
 }
 
-/// Every version. The schema of `-o json` and `-o yaml`.
-#[derive(Clone, Debug, Serialize)]
+/// Every version.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Versions {
+pub(in crate::commands) struct Versions {
     /// Of this command.
     client: String,
     /// Of what runs in the cluster; absent where none was asked, or none answered.
@@ -31,7 +32,7 @@ struct Versions {
     charts: Vec<Chart>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct InCluster {
     /// Of the API server.
@@ -41,19 +42,23 @@ struct InCluster {
     operators: Option<Vec<Operator>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Operator {
+    /// Its version.
     version: String,
     /// How many stacks it wrote the inventory of.
     stacks: usize,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Chart {
+    /// Its name.
     name: &'static str,
+    /// Its version.
     version: &'static str,
+    /// Version of what it runs.
     app_version: &'static str,
     /// Versions of Kubernetes that it runs on.
     kubernetes: String,
@@ -161,6 +166,16 @@ fn print(session: &Session, versions: &Versions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::docs::schemas;
+
+    #[test]
+    fn programs_get_what_the_schema_says() {
+        let operator = Operator { version: "0.1.0".to_owned(), stacks: 2 };
+        let of = |operators| InCluster { kubernetes: "1.36.0".to_owned(), operators };
+        for cluster in [None, Some(of(None)), Some(of(Some(vec![operator])))] {
+            schemas::hold("Versions", &Versions { client: "0.1.0".to_owned(), cluster, charts: charts() });
+        }
+    }
 
     #[test]
     fn every_chart_of_the_catalog_is_told() {

@@ -96,7 +96,7 @@ fn by_object(links: &[Link]) -> Vec<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, terminal::Colour};
+    use crate::{commands::docs::schemas, fixtures, terminal::Colour};
 
     fn told(fixture: &str) -> String {
         text(&story::of(&fixtures::sight(fixture)), &Terminal::new(Colour::Never))
@@ -144,5 +144,8 @@ mod tests {
     fn programs_get_a_list_of_links() {
         let json = output::json(&story::of(&fixtures::sight("crash-loop"))).expect("JSON");
         insta::assert_snapshot!(json);
+        for fixture in fixtures::STACKS {
+            schemas::hold("StackStory", &story::of(&fixtures::sight(fixture)));
+        }
     }
 }

@@ -78,3 +78,13 @@ pub fn sample(environment: &str) -> Value {
     let text = std::fs::read_to_string(&path).expect("the sample is there");
     serde_saphyr::from_str(&text).expect("the sample is YAML")
 }
+
+/// Holds what a command printed against the schema of its kind.
+pub fn hold(printed: &[u8]) {
+    let printed: Value = serde_json::from_slice(printed).expect("it prints JSON");
+    let schemas: Value = serde_json::from_slice(&run(&["docs", "schemas"]).stdout).expect("schemas");
+    let kind = printed["kind"].as_str().expect("a kind");
+    let schema = jsonschema::options().offline().build(&schemas[kind]).expect("a schema");
+    let faults: Vec<_> = schema.iter_errors(&printed).map(|fault| format!("{fault:?}")).collect();
+    assert!(schemas[kind].is_object() && faults.is_empty(), "{kind}: {faults:#?}");
+}

@@ -190,6 +190,7 @@ mod tests {
     use super::*;
     use crate::{
         commands::adopt::report::{Note, Release, Restart},
+        commands::docs::schemas,
         terminal::Colour,
     };
 
@@ -237,5 +238,8 @@ mod tests {
         let mut terminal = Terminal::new(Colour::Never);
         terminal.width = 100;
         insta::assert_snapshot!(text(&report, &terminal, false, false));
+        let report = Report { manifest: json!({"kind": "ObservabilityStack"}), ..report };
+        schemas::hold("Adoption", &report);
+        schemas::hold("Adoption", &Report::default());
     }
 }

@@ -7,6 +7,7 @@ use obstack_core::{
     assemble::Plan,
     objects::{Kind, ObjectId},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use super::foresee::Foreseen;
 use crate::fields::{self, FieldChange};
 
 /// What a takeover comes to.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Namespace and name of the stack.
@@ -39,11 +40,12 @@ pub struct Report {
     pub assumed: Vec<String>,
     /// The stack.
     #[serde(skip_serializing_if = "Value::is_null")]
+    #[schemars(extend("type" = "object", "x-api" = "spec"))]
     pub manifest: Value,
 }
 
 /// How far a takeover is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum State {
     /// Something makes it impossible.
     Blocked,
@@ -57,7 +59,7 @@ pub enum State {
 }
 
 /// A release.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Release {
     /// Its name.
     pub name: String,
@@ -68,7 +70,7 @@ pub struct Release {
 }
 
 /// What makes a takeover impossible.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Obstacle {
     /// What it is about.
     pub subject: String,
@@ -79,7 +81,7 @@ pub struct Obstacle {
 }
 
 /// What people must know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Note {
     /// What it is about.
     pub subject: String,
@@ -88,7 +90,7 @@ pub struct Note {
 }
 
 /// What happens to one object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Object {
     /// Kind, namespace and name.
@@ -110,7 +112,7 @@ pub struct Object {
 }
 
 /// What happens to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Action {
     /// The takeover is refused because of it.
     Refused,
@@ -125,7 +127,7 @@ pub enum Action {
 }
 
 /// A workload whose pods are replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Restart {
     /// Kind and name.
     pub workload: String,

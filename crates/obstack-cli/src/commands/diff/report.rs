@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use obstack_core::{drift::Taken, names::StackKey, objects::ObjectId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::{
 const CONTEXT: usize = 3;
 
 /// What differs.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Differences {
     /// Object by object.
     pub objects: Vec<Difference>,
@@ -26,12 +27,13 @@ pub struct Differences {
 }
 
 /// One object that differs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// Namespace and name of the stack.
     pub stack: String,
     /// Kind, namespace and name of the object.
+    #[schemars(with = "String")]
     pub id: ObjectId,
     /// Why it differs: `Missing`, `Unwanted`, `Changes` where the spec says something new, else `Drift`.
     pub because: &'static str,
@@ -143,4 +145,28 @@ fn unified(text: &mut String, object: &Difference, terminal: &Terminal) {
 fn line(text: &mut String, words: &str) {
     // Writing into a `String` cannot fail.
     let _ = writeln!(text, "{words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use obstack_core::objects::Kind;
+    use serde_json::json;
+
+    use super::*;
+    use crate::commands::docs::schemas;
+
+    #[test]
+    fn programs_get_what_the_schema_says() {
+        let key = StackKey { namespace: "ns".into(), name: "dev".into() };
+        let id = ObjectId { kind: Kind::Service, namespace: "ns".into(), name: "dev-tempo".into() };
+        let of = |live: Option<Value>, refused: Option<String>, taken: Taken| {
+            let wanted = Some(json!({"spec": {"replicas": 2, "paused": false}}));
+            let compared = Compared { live, wanted, refused, guessed: false, taken };
+            Difference::of(&key, &id, compared, false).expect("it differs")
+        };
+        let taken = Taken { manager: Some("kubectl-edit".into()), fields: vec!["spec.replicas".into()] };
+        let changed = of(Some(json!({"spec": {"replicas": 1, "x": null}})), Some("no".into()), taken);
+        let missing = of(None, None, Taken::default());
+        schemas::hold("Diff", &Differences { objects: vec![changed, missing], assumed: vec!["a".into()] });
+    }
 }

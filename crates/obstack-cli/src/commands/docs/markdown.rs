@@ -4,25 +4,8 @@ use std::fmt::Write;
 
 use clap::{Arg, Command, CommandFactory};
 
+use super::schemas::{KINDS, Kind};
 use crate::{args::Cli, exit::EXIT_CODES, output::API_VERSION};
-
-/// What each command prints for programs: the kind of the result.
-const KINDS: &[(&str, &str)] = &[
-    ("adopt", "Adoption"),
-    ("approve", "Approval"),
-    ("diff", "Diff"),
-    ("plan", "Plan"),
-    ("quota", "Capacity"),
-    ("reconcile", "Reconciliation"),
-    ("resume", "Suspension"),
-    ("status", "StackList"),
-    ("status", "StackStatus"),
-    ("suspend", "Suspension"),
-    ("validate", "Validation"),
-    ("verify", "Verification"),
-    ("version", "Versions"),
-    ("why", "StackStory"),
-];
 
 /// The page.
 pub fn page() -> String {
@@ -168,23 +151,27 @@ fn schema(text: &mut String) {
              prints the Kubernetes objects themselves.\n\n| command | kind |\n|---|---|\n"
         ),
     );
-    for (command, kind) in KINDS {
-        row(text, &[format!("[`{command}`](#{command})"), format!("`{kind}`")]);
+    let of = |kind: &'static Kind| kind.commands.iter().map(|command| (*command, kind.name));
+    let mut printed: Vec<_> = KINDS.iter().flat_map(of).collect();
+    printed.sort_unstable();
+    for (command, kind) in printed {
+        let fields = format!("[`{kind}`](kubectl-obstack-output.md#{})", kind.to_lowercase());
+        row(text, &[format!("[`{command}`](#{command})"), fields]);
     }
 }
 
 /// The text with a full stop at its end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     if text.is_empty() || text.ends_with(['.', ':']) { text.to_owned() } else { format!("{text}.") }
 }
 
-fn row(text: &mut String, cells: &[String]) {
+pub(super) fn row(text: &mut String, cells: &[String]) {
     let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
     put(text, &format!("| {} |\n", cells.join(" | ")));
 }
 
 /// Writing into a `String` cannot fail.
-fn put(text: &mut String, more: &str) {
+pub(super) fn put(text: &mut String, more: &str) {
     let _ = text.write_str(more);
 }
 
@@ -237,7 +224,7 @@ mod tests {
         walk(&own().join("src"), &mut found);
         assert!(found.contains(&"Verification".to_owned()), "{found:?}");
         for kind in found {
-            assert!(KINDS.iter().any(|(_, told)| *told == kind), "{kind} is missing in KINDS");
+            assert!(KINDS.iter().any(|told| told.name == kind), "{kind} is missing in KINDS");
         }
     }
 }

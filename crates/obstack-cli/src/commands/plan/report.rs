@@ -13,6 +13,7 @@ use obstack_core::{
     quota::Preflight,
     resilience,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// What applying a manifest comes to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Namespace and name of the stack.
@@ -59,6 +60,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fragile: Option<String>,
     /// What runs, but will hurt one day.
+    #[schemars(extend("x-api" = "status"))]
     pub advisories: Vec<Advisory>,
     /// What was taken for granted.
     pub assumed: Vec<String>,
@@ -67,7 +69,7 @@ pub struct Report {
 }
 
 /// One component, or what belongs to none.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
     /// Signal and role, such as `metrics.ingester`; `shared` for what belongs to none.
@@ -83,7 +85,7 @@ pub struct Part {
 }
 
 /// What happens to an object or a component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Action {
     /// It is made.
     Create,
@@ -96,10 +98,11 @@ pub enum Action {
 }
 
 /// One object that does not stay as it is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
     /// Kind, namespace and name.
+    #[schemars(with = "String")]
     pub id: ObjectId,
     /// What happens to it.
     pub action: Action,
@@ -120,7 +123,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// What pods and claims request, before and after.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Requests {
     /// As it is.
     pub before: Amounts,
@@ -129,7 +132,7 @@ pub struct Requests {
 }
 
 /// What pods and claims request, as Kubernetes writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Amounts {
     /// Pods.
     pub pods: u32,
@@ -153,7 +156,7 @@ impl From<Sums> for Amounts {
 }
 
 /// How a change fits into quotas.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Fit {
     /// It fits: `True`, `False`, or `Unknown`.
@@ -164,6 +167,7 @@ pub struct Fit {
     pub message: String,
     /// The numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-api" = "status.quota"))]
     pub numbers: Option<QuotaStatus>,
 }
 

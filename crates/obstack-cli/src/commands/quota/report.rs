@@ -10,12 +10,13 @@ use obstack_core::{
     quantity::{Amount, Sums},
     quota::{Preflight, QuotaWish},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{cluster::key_of, planner::Planned};
 
 /// What stacks request, and what that is of quotas.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Capacity {
     /// Stack by stack.
     pub stacks: Vec<Part>,
@@ -28,7 +29,7 @@ pub struct Capacity {
 }
 
 /// What one stack requests.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
     /// Namespace and name of the stack.
@@ -58,7 +59,7 @@ pub struct Part {
 }
 
 /// What one component requests.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Row {
     /// What people call it, such as `Mimir store-gateway`.
     pub name: String,
@@ -70,7 +71,7 @@ pub struct Row {
 }
 
 /// Amounts as Kubernetes writes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Amounts {
     /// Pods.
     pub pods: u32,
@@ -83,7 +84,7 @@ pub struct Amounts {
 }
 
 /// One resource of one quota.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// Namespace of the quota.

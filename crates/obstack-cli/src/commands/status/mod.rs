@@ -12,6 +12,7 @@ mod watch;
 use std::time::Duration;
 
 use obstack_api::StackStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::{table::Row, until::Until};
@@ -62,15 +63,16 @@ pub struct Args {
 }
 
 /// A list of stacks.
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct List {
+    /// Stack by stack.
     items: Vec<Row>,
 }
 
 /// One stack.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct One<'a> {
+pub(in crate::commands) struct One<'a> {
     #[serde(flatten)]
     row: Row,
     /// Whether the status speaks of the spec as it is.
@@ -83,28 +85,37 @@ struct One<'a> {
     /// What is not known, and why.
     missing: &'a [String],
     /// The status as it is stored.
+    #[schemars(extend("x-api" = "status"))]
     status: Option<&'a StackStatus>,
 }
 
 /// The first cause as it is seen now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Seen {
+    /// The component.
     component: String,
+    /// What is wrong with it.
     message: String,
     #[serde(flatten)]
     cause: FirstCause,
 }
 
 /// A pod that is not ready.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Pod<'a> {
+    /// Its name.
     name: &'a str,
+    /// The component that it is of.
     component: &'a str,
+    /// How far it is, in one word.
     phase: &'static str,
+    /// Its node.
     node: &'a str,
+    /// How often its containers were started again.
     restarts: i32,
+    /// What its fields say.
     says: Vec<evidence::Link>,
 }
 

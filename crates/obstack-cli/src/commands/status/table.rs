@@ -1,6 +1,7 @@
 //! Stacks as rows of a table.
 
 use obstack_api::{ConditionStatus, ConditionType, ObservabilityStack};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// What one line says of a stack.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Namespace.

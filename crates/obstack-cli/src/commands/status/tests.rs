@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use obstack_engine::cluster::snapshot::MissingRight;
 
-use super::{lines, one, table, view};
+use super::{List, Row, lines, one, table, view};
 use crate::{
+    commands::docs::schemas,
     fixtures,
     output::{self, Format},
     sight::Sight,
@@ -125,6 +126,17 @@ fn stacks_are_rows_of_a_table() {
 fn programs_get_row_cause_pods_and_status() {
     let text = output::for_programs(Format::Json, "StackStatus", &one(&fixtures::sight("crash-loop")));
     insta::assert_snapshot!(text.expect("JSON").expect("for programs"));
+}
+
+#[test]
+fn programs_get_what_the_schema_says() {
+    for fixture in fixtures::STACKS {
+        let mut seen = fixtures::sight(fixture);
+        schemas::hold("StackStatus", &one(&seen));
+        schemas::hold("StackList", &List { items: vec![Row::of(&seen.stack, fixtures::NOW)] });
+        seen.stack.status = None;
+        schemas::hold("StackStatus", &one(&seen));
+    }
 }
 
 #[test]

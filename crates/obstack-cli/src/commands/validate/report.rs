@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use obstack_core::names::StackKey;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,9 +16,9 @@ use crate::{
 };
 
 /// The result of `validate`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     /// Every stack is valid.
     pub valid: bool,
     /// How many.
@@ -33,8 +34,8 @@ pub(super) struct Report {
 }
 
 /// How many stacks.
-#[derive(Debug, Serialize)]
-pub(super) struct Summary {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct Summary {
     /// All.
     pub stacks: usize,
     /// Without a fault.
@@ -46,9 +47,9 @@ pub(super) struct Summary {
 }
 
 /// A stack, or what should be one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Subject {
+pub(in crate::commands) struct Subject {
     /// Its file; `-` for stdin.
     pub file: String,
     /// The line it begins in.
@@ -73,9 +74,9 @@ pub(super) struct Subject {
 }
 
 /// A fault, and where it stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(in crate::commands) struct Entry {
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1.
@@ -98,8 +99,8 @@ pub(super) struct Entry {
 }
 
 /// A document that was passed over.
-#[derive(Debug, Serialize)]
-pub(super) struct Skipped {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct Skipped {
     /// Its file.
     pub file: String,
     /// The line it begins in.
@@ -109,8 +110,8 @@ pub(super) struct Skipped {
 }
 
 /// What stacks were held against.
-#[derive(Debug, Serialize)]
-pub(super) struct HeldAgainst {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct HeldAgainst {
     /// Whose schema and rules.
     pub schema: String,
     /// Version of Kubernetes, assumed or of the server.

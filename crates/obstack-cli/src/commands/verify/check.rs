@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValue;
 use obstack_api::{ConditionStatus, Reason};
 use obstack_core::{finding::Finding, names::StackKey};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Declares checks in groups: the group, its name and the name and meaning of each check in it.
 macro_rules! checks {
     ($($group:ident $group_name:literal $about:literal { $($check:ident $name:literal: $meaning:literal,)+ })+) => {
         /// A group of checks.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
         #[serde(rename_all = "lowercase")]
         pub enum Group { $(#[doc = $about] $group,)+ }
 
@@ -31,7 +32,7 @@ macro_rules! checks {
         }
 
         /// A check.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
         pub enum Id { $($(#[doc = $meaning] #[serde(rename = $name)] $check,)+)+ }
 
         impl Id {
@@ -95,7 +96,7 @@ checks! {
 }
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum Outcome {
     /// It is as it should be.
     Passed,
@@ -108,7 +109,7 @@ pub enum Outcome {
 }
 
 /// What one check says of one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// Its group.
@@ -214,11 +215,22 @@ impl Selection {
     }
 }
 
-/// What all checks of a stack say. The schema of `-o json` and `-o yaml`: fields are added, never changed.
-#[derive(Clone, Debug, Serialize)]
+/// Namespace and name of a stack, as [`StackKey`] is written.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it stands for another type in the schema")]
+struct Key {
+    /// Namespace.
+    namespace: String,
+    /// Name.
+    name: String,
+}
+
+/// What all checks of a stack say.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// The stack.
+    #[schemars(with = "Key")]
     pub stack: StackKey,
     /// No check failed; with --strict every one was made too.
     pub passed: bool,
@@ -229,7 +241,7 @@ pub struct Verification {
 }
 
 /// How many checks ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// As it should be.

@@ -90,7 +90,7 @@ mod tests {
     use obstack_core::names::StackKey;
 
     use super::*;
-    use crate::{commands::verify::check::Id, terminal::Colour};
+    use crate::{commands::docs::schemas, commands::verify::check::Id, terminal::Colour};
 
     fn verification(strict: bool) -> Verification {
         let checks = vec![
@@ -122,6 +122,7 @@ mod tests {
     #[test]
     fn programs_get_the_same() {
         insta::assert_snapshot!(crate::output::yaml(&verification(false)).unwrap());
+        schemas::hold("Verification", &verification(false));
     }
 
     #[test]
