@@ -85,6 +85,9 @@ pub fn hold(printed: &[u8]) {
     let schemas: Value = serde_json::from_slice(&run(&["docs", "schemas"]).stdout).expect("schemas");
     let kind = printed["kind"].as_str().expect("a kind");
     let schema = jsonschema::options().offline().build(&schemas[kind]).expect("a schema");
-    let faults: Vec<_> = schema.iter_errors(&printed).map(|fault| format!("{fault:?}")).collect();
+    let faults: Vec<_> = schema
+        .iter_errors(&printed)
+        .map(|fault| format!("{}: {}", fault.instance_path(), fault.masked()))
+        .collect();
     assert!(schemas[kind].is_object() && faults.is_empty(), "{kind}: {faults:#?}");
 }
