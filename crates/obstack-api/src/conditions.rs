@@ -152,7 +152,7 @@ vocabulary! {
         NoReadyReplicas: "A component has no ready pod."
             => "Read the condition `WorkloadsReady`.",
         SecurityPolicyDenied: "The namespace's security rules (Pod Security, or OpenShift's SCC) refuse the pods."
-            => "Read which rule the message names. On OpenShift set `platform: OpenShift`; elsewhere lower the namespace's Pod Security level, or remove what breaks it from `patches`.",
+            => "Read which rule the message names. On OpenShift set `platform: OpenShift`; elsewhere lower the namespace's Pod Security level, or keep the webhook that changes the pods away from them.",
         LimitRangeDenied: "A LimitRange refuses the pods or claims."
             => "Change the component's requests or limits to what the LimitRange allows, or change the LimitRange the message names.",
         PodsRefused: "The API server refuses to make pods."

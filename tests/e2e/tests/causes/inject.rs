@@ -5,7 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use obstack_e2e::{Follow, Keys, LIMIT_RANGE, NAMESPACE, POD, QUOTA, SECRET, STORAGE_CLASS, edited, text};
+use obstack_e2e::{
+    Follow, Keys, LIMIT_RANGE, MUTATION_BINDING, MUTATION_POLICY, NAMESPACE, POD, QUOTA, SECRET,
+    STORAGE_CLASS, edited, eventually, text,
+};
 use obstack_sandbox::Fault;
 use serde_json::{Value, json};
 
@@ -34,7 +37,7 @@ pub enum Injection {
     LowMaximum,
     /// A limit range allows less CPU than a pod requests, so it brings a limit that is too low, and the pod is deleted.
     LowCpu,
-    /// The namespace becomes `restricted`, and a patch mounts a folder of the node.
+    /// The namespace becomes `restricted`, and admission mounts a folder of the node into a pod that is made anew.
     HostPath,
     /// A limit range brings a CPU limit for a pod that is still to be made.
     DefaultToCome,
@@ -81,7 +84,7 @@ impl Injection {
             Self::QuotaOnCpuLimits => "ResourceQuota on limits.cpu, pod deleted",
             Self::LowMaximum => "LimitRange with a max memory below the request, pod deleted",
             Self::LowCpu => "LimitRange with a max cpu below the request, pod deleted",
-            Self::HostPath => "namespace restricted, patch with a hostPath",
+            Self::HostPath => "namespace restricted, admission adds a hostPath to pods",
             Self::DefaultToCome => "LimitRange with a default cpu, a pod still to be made",
             Self::Default => "LimitRange with a default cpu, pod deleted",
             Self::NoSecret => "Secret deleted",
@@ -121,10 +124,12 @@ impl Injection {
                 let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
                 let patch = json!({"metadata": {"labels": labels}});
                 world.cluster.merge(NAMESPACE, "", namespace, "e2e", patch).await;
-                spec(scene, "patches", host_path(scene)).await;
+                meddle(scene).await;
+                spec(scene, "patches", anew(scene)).await;
             }
             Self::DefaultToCome => {
-                spec(scene, "patches", host_path(scene)).await;
+                meddle(scene).await;
+                spec(scene, "patches", anew(scene)).await;
                 scene.until("WorkloadsReady", "SecurityPolicyDenied").await;
                 limit_range(scene, "defaults", json!({"default": {"cpu": "500m"}})).await;
             }
@@ -175,9 +180,13 @@ impl Injection {
             Self::QuotaOnCpuLimits => delete(QUOTA, "limits").await,
             Self::LowMaximum | Self::LowCpu => delete(LIMIT_RANGE, "small").await,
             // The namespace stays restricted: what is rendered keeps to it.
-            Self::HostPath => spec(scene, "patches", Value::Null).await,
+            Self::HostPath => {
+                leave_alone(scene).await;
+                spec(scene, "patches", Value::Null).await;
+            }
             Self::DefaultToCome => {
                 delete(LIMIT_RANGE, "defaults").await;
+                leave_alone(scene).await;
                 spec(scene, "patches", Value::Null).await;
             }
             Self::Default => {
@@ -211,12 +220,62 @@ async fn spec(scene: &Scene<'_>, field: &str, value: Value) {
     scene.world.change(scene.name(), json!({"spec": {"traces": {field: value}}})).await;
 }
 
-/// A patch that mounts a folder of the node.
-fn host_path(scene: &Scene<'_>) -> Value {
-    let volume = json!({"name": "host", "hostPath": {"path": "/var/log"}});
-    let operation = json!({"op": "add", "path": "/spec/template/spec/volumes/-", "value": volume});
+/// A patch by which the pod is made anew.
+fn anew(scene: &Scene<'_>) -> Value {
+    let path = "/spec/template/metadata/annotations/e2e.obstack.dev~1anew";
     let target = json!({"kind": "StatefulSet", "name": format!("{}-tempo", scene.name())});
-    json!([{"target": target, "operations": [operation]}])
+    json!([{"target": target, "operations": [{"op": "add", "path": path, "value": "yes"}]}])
+}
+
+/// Has admission put a folder of the node into each pod of the namespace, as a webhook does that brings a sidecar.
+async fn meddle(scene: &Scene<'_>) {
+    let (world, namespace) = (scene.world, &*scene.world.namespace);
+    let volume = "Object{spec: Object.spec{volumes: [Object.spec.volumes{\
+                  name: \"host\", hostPath: Object.spec.volumes.hostPath{path: \"/var/log\"}}]}}";
+    let policy = json!({
+        "metadata": {"name": namespace},
+        "spec": {
+            "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+            },
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": volume}}],
+        },
+    });
+    world.cluster.make(MUTATION_POLICY, &policy).await;
+    let binding = json!({"metadata": {"name": namespace}, "spec": {"policyName": namespace}});
+    world.cluster.make(MUTATION_BINDING, &binding).await;
+    meddles(scene, true).await;
+}
+
+/// Ends it.
+async fn leave_alone(scene: &Scene<'_>) {
+    for kind in [MUTATION_BINDING, MUTATION_POLICY] {
+        scene.world.cluster.delete(kind, "", &scene.world.namespace).await;
+    }
+    meddles(scene, false).await;
+}
+
+/// Waits until the API server puts the folder into pods, or does not.
+async fn meddles(scene: &Scene<'_>, wanted: bool) {
+    let namespace = &*scene.world.namespace;
+    let security =
+        json!({"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}});
+    let of_container = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+    let pod = json!({
+        "metadata": {"name": "probe", "namespace": namespace},
+        "spec": {"securityContext": security, "containers": [{"name": "a", "image": "b", "securityContext": of_container}]},
+    });
+    eventually("admission does as it is told", async || {
+        let refused = match scene.world.cluster.create(POD, &pod, true).await {
+            Ok(_) => false,
+            Err(error) if error.to_string().contains("hostPath") => true,
+            Err(error) => return Err(error.to_string()),
+        };
+        if refused == wanted { Ok(()) } else { Err(format!("refused: {refused}")) }
+    })
+    .await;
 }
 
 /// Makes or changes a quota, and waits until it counts.
