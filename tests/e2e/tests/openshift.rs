@@ -3,8 +3,8 @@
 //! Pod Security `restricted` for the rest; like the SCC it gives pods the ids of their namespace's range.
 
 use obstack_e2e::{
-    ADMISSION_BINDING, ADMISSION_POLICY, CRD, Kind, MIMIR, MUTATION_BINDING, MUTATION_POLICY, NAMESPACE, POD,
-    STACK, TEMPO, World, condition, edited, eventually, text,
+    ADMISSION_BINDING, ADMISSION_POLICY, CRD, Flags, Kind, MIMIR, MUTATION_BINDING, MUTATION_POLICY,
+    NAMESPACE, POD, STACK, TEMPO, World, condition, edited, eventually, text,
 };
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ async fn a_stack_for_openshift_keeps_to_restricted_v2_and_one_for_kubernetes_is_
 #[tokio::test]
 async fn a_route_stands_while_it_is_wished_for_and_where_it_is_served() {
     World::run("route", async |world| {
-        let _operator = world.operator().await;
+        let operator = world.operator().await;
         let route = json!({"host": format!("{}.example.com", world.namespace), "allowFrom": ["10.0.0.0/8"]});
         let plain = edited(&world.stack("routed", &[MIMIR]), &[("/spec/platform", "OpenShift".into())]);
         let stack = edited(&plain, &[("/spec/metrics/route", route)]);
@@ -160,6 +160,17 @@ async fn a_route_stands_while_it_is_wished_for_and_where_it_is_served() {
         let made = world.cluster.get(ROUTE, &world.namespace, "routed-mimir-query").await;
         assert_eq!(made["spec"]["path"], "/prometheus/api/v1");
         assert_eq!(made["metadata"]["ownerReferences"][0]["kind"], "ObservabilityStack");
+
+        // A process that starts when the API is served follows it from the beginning.
+        assert_eq!(operator.stop(), Some(0));
+        let operator = world.spawn(&Flags::default());
+        operator.working().await;
+        world.cluster.delete(ROUTE, &world.namespace, "routed-mimir-query").await;
+        eventually("the Route is made again", async || {
+            let found = world.cluster.find(ROUTE, &world.namespace, "routed-mimir-query").await;
+            found.map(|_| ()).ok_or_else(|| "it is gone".to_owned())
+        })
+        .await;
         world.change("routed", json!({"spec": {"metrics": {"route": null}}})).await;
         eventually("the Route is gone", async || {
             match world.cluster.find(ROUTE, &world.namespace, "routed-mimir-query").await {
