@@ -8,11 +8,11 @@ FROM golang:1.26-bookworm AS go
 
 FROM rust:1.95-bookworm AS build
 COPY --from=go /usr/local/go /usr/local/go
-ENV PATH=/usr/local/go/bin:$PATH
+ENV PATH=/usr/local/go/bin:$PATH XDG_CACHE_HOME=/cache GOMODCACHE=/cache/go-mod
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/src/target --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/root/go/pkg/mod --mount=type=cache,target=/root/.cache \
+    --mount=type=cache,target=/cache \
     cargo xtask image --root /image
 
 FROM scratch
