@@ -70,16 +70,8 @@ pub async fn run(
     if session.global.output == Some(Format::Yaml) {
         return Err(Error::new("what changes is not printed as YAML").fix("use -o json: one object a line"));
     }
-    let key = key_of(&stack);
-    let mut followed = Followed {
-        key: key.clone(),
-        stack: Some(stack),
-        listed: true,
-        pods: BTreeMap::new(),
-        listing: BTreeMap::new(),
-        missing: Vec::new(),
-        began: Instant::now(),
-    };
+    let mut followed = Followed::new(stack);
+    let key = followed.key.clone();
     let stacks: Api<ObservabilityStack> = Api::namespaced(cluster.client.clone(), &key.namespace);
     let own = watcher::Config::default().fields(&format!("metadata.name={}", key.name));
     let mut stacks = pin!(watcher(stacks, own).default_backoff());
@@ -130,6 +122,19 @@ async fn over(end: Option<Instant>) {
 }
 
 impl Followed {
+    /// A stack from now on.
+    fn new(stack: ObservabilityStack) -> Self {
+        Self {
+            key: key_of(&stack),
+            stack: Some(stack),
+            listed: true,
+            pods: BTreeMap::new(),
+            listing: BTreeMap::new(),
+            missing: Vec::new(),
+            began: Instant::now(),
+        }
+    }
+
     /// Takes in what the watch of the stack tells. Returns whether it is news.
     fn take_stack(
         &mut self,
@@ -364,15 +369,7 @@ mod tests {
     #[test]
     fn pods_that_are_listed_anew_are_no_news() {
         let stack = fixtures::stack("ready");
-        let mut followed = Followed {
-            key: key_of(&stack),
-            stack: Some(stack),
-            listed: true,
-            pods: BTreeMap::new(),
-            listing: BTreeMap::new(),
-            missing: Vec::new(),
-            began: Instant::now(),
-        };
+        let mut followed = Followed::new(stack);
         let pod = |name: &str| {
             let mut pod = Pod::default();
             pod.metadata.name = Some(name.to_owned());
