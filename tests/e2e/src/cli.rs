@@ -51,6 +51,16 @@ pub fn cli_binary() -> PathBuf {
     binary
 }
 
+/// Runs a command with an object on its stdin.
+pub fn fed(mut command: Command, object: &Value) -> Told {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("it runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(object.to_string().as_bytes()).expect("it reads");
+    drop(input);
+    child.wait_with_output().expect("it ends").into()
+}
+
 impl World {
     /// The command, as an administrator, with the bundled charts.
     pub fn cli_command(&self, args: &[&str]) -> Command {
@@ -69,12 +79,6 @@ impl World {
 
     /// Runs `kubectl obstack` with an object on its stdin.
     pub fn cli_with(&self, args: &[&str], object: &Value) -> Told {
-        let mut command = self.cli_command(args);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("kubectl-obstack runs");
-        let mut input = child.stdin.take().expect("a pipe");
-        input.write_all(object.to_string().as_bytes()).expect("kubectl-obstack reads");
-        drop(input);
-        child.wait_with_output().expect("kubectl-obstack ends").into()
+        fed(self.cli_command(args), object)
     }
 }

@@ -21,7 +21,7 @@ mod witness;
 mod world;
 
 pub use audit::{Audit, Request};
-pub use cli::{Told, cli_binary};
+pub use cli::{Told, cli_binary, fed};
 pub use cluster::Cluster;
 pub use door::Door;
 pub use follow::{Follow, Mark, State};

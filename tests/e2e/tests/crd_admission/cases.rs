@@ -1,31 +1,25 @@
-//! The API server's own word on stacks: every admission rule passes one and refuses one, with its message. `obstack
-//! validate` has to say the same of the same objects, without an API server.
+//! The cases: what each admission rule passes and refuses, and what the schema refuses by itself.
 
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::collections::BTreeSet;
 
-use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
 use obstack_api::rules::{COMPONENT_RULES, RULES};
-use obstack_e2e::{MIMIR, STACK, TEMPO, TEMPO_SINGLE, World, cli_binary, edited, stack, text};
+use obstack_e2e::{MIMIR, TEMPO, TEMPO_SINGLE, edited};
 use serde_json::{Value, json};
 
 type Edits<'a> = &'a [(&'a str, Value)];
 
 /// What one rule passes and refuses.
-struct Case {
+pub struct Case {
     /// Place of the rule in the schema, and its message.
-    rule: (String, String),
+    pub rule: (String, String),
     /// What is stored before, for a rule about changes.
-    before: Option<Value>,
-    passes: Value,
-    refused: Value,
+    pub before: Option<Value>,
+    pub passes: Value,
+    pub refused: Value,
 }
 
 /// Every rule as place and message; those of components stand on both backends.
-fn rules() -> BTreeSet<(String, String)> {
+pub fn rules() -> BTreeSet<(String, String)> {
     let plain = RULES.iter().map(|rule| (rule.at.join("."), rule.message.to_owned()));
     let of_component = ["traces", "metrics"].into_iter().flat_map(|signal| {
         let at = move |at: &[&str]| format!("spec.{signal}.components.*.{}", at.join("."));
@@ -54,7 +48,7 @@ fn update(at: &str, words: &str, before: &Value, passes: Edits, refused: Edits) 
 }
 
 /// The cases, on stacks of some backends.
-fn cases(stack: impl Fn(&[&str]) -> Value) -> Vec<Case> {
+pub fn cases(stack: impl Fn(&[&str]) -> Value) -> Vec<Case> {
     let single = stack(&[TEMPO_SINGLE]);
     let tempo = stack(&[TEMPO]);
     let both = stack(&[TEMPO, MIMIR]);
@@ -371,76 +365,8 @@ fn of_signal(both: &Value, signal: &str, other: &str) -> Vec<Case> {
     ]
 }
 
-#[tokio::test]
-async fn every_rule_passes_one_and_refuses_one() {
-    World::run("rules", async |world| {
-        let cases = cases(|backends| world.stack("a", backends));
-        let covered: BTreeSet<_> = cases.iter().map(|case| case.rule.clone()).collect();
-        assert_eq!(
-            rules().difference(&covered).collect::<Vec<_>>(),
-            Vec::<&(String, String)>::new(),
-            "rules without a case"
-        );
-        for (number, case) in cases.iter().enumerate() {
-            check(world, number, case).await;
-        }
-        println!("{} rules, {} cases", rules().len(), cases.len());
-    })
-    .await;
-}
-
-async fn check(world: &World, number: usize, case: &Case) {
-    let (at, message) = &case.rule;
-    let (passed, refused) = match &case.before {
-        None => (
-            world.cluster.create(STACK, &case.passes, true).await,
-            world.cluster.create(STACK, &case.refused, true).await,
-        ),
-        Some(before) => {
-            let name = [("/metadata/name", Value::from(format!("case-{number}")))];
-            let stored = world.make_stored(&edited(before, &name)).await;
-            let over = |object: &Value| edited(object, &[("/metadata", stored["metadata"].clone())]);
-            let passed = world.cluster.replace(STACK, &over(&case.passes), true).await;
-            (passed, world.cluster.replace(STACK, &over(&case.refused), true).await)
-        }
-    };
-    if let Err(error) = passed {
-        panic!("{at}: {message}: this should pass: {error}\n{:#}", case.passes["spec"]);
-    }
-    let Err(kube::Error::Api(status)) = refused else {
-        panic!("{at}: {message}: this should be refused: {:#}", case.refused["spec"])
-    };
-    assert_eq!(status.code, 422, "{}", status.message);
-    assert!(
-        status.message.contains(message.as_str()),
-        "{at}: `{message}` is not the answer: {}",
-        status.message
-    );
-    let field = at.split(".*").next().unwrap_or_default();
-    assert!(status.message.contains(field), "the answer names no {field}: {}", status.message);
-}
-
-#[tokio::test]
-async fn an_unknown_field_is_refused_by_its_path() {
-    World::run("strict", async |world| {
-        let typo = edited(&world.stack("typo", &[TEMPO_SINGLE]), &[("/spec/traces/componets", json!({}))]);
-        let params = PatchParams {
-            dry_run: true,
-            field_manager: Some("e2e".to_owned()),
-            field_validation: Some(ValidationDirective::Strict),
-            ..PatchParams::default()
-        };
-        let typo: DynamicObject = serde_json::from_value(typo).expect("an object");
-        let answer =
-            world.cluster.api(STACK, &world.namespace).patch("typo", &params, &Patch::Apply(&typo)).await;
-        let error = answer.expect_err("a typo is refused").to_string();
-        assert!(error.contains("spec.traces.componets"), "{error}");
-    })
-    .await;
-}
-
 /// What the schema refuses: where, what, and the field that the answer names.
-fn schema_cases() -> Vec<(&'static str, Value, &'static str)> {
+pub fn schema_cases() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("/spec/traces/chart/version", json!("^2.2.0"), "spec.traces.chart.version"),
         ("/spec/traces/chart/version", json!(">=2.2.4 <3"), "spec.traces.chart.version"),
@@ -458,147 +384,4 @@ fn schema_cases() -> Vec<(&'static str, Value, &'static str)> {
             "spec.collectors.alloy.otlp.grpcPort",
         ),
     ]
-}
-
-#[tokio::test]
-async fn what_the_schema_itself_refuses() {
-    World::run("schema", async |world| {
-        let base = world.stack("schema", &[TEMPO]);
-        for (pointer, value, field) in schema_cases() {
-            let Err(kube::Error::Api(status)) =
-                world.cluster.create(STACK, &edited(&base, &[(pointer, value.clone())]), true).await
-            else {
-                panic!("{pointer}: {value} should be refused")
-            };
-            assert!(
-                status.code == 422 && status.message.contains(field),
-                "{pointer}: {value}: {}",
-                status.message
-            );
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_fresh_stack_is_pending_and_loses_nothing() {
-    World::run("fresh", async |world| {
-        let store_gateway =
-            json!({"replicas": 2, "resources": {"requests": {"cpu": "1m"}, "limits": {"memory": "1Gi"}}});
-        let stack = edited(
-            &world.stack("fresh", &[TEMPO]),
-            &[("/spec/traces/components/storeGateway", store_gateway.clone())],
-        );
-        world.make(&stack).await;
-        let now = world.cluster.get(STACK, &world.namespace, "fresh").await;
-        let conditions =
-            now["status"]["conditions"].as_array().expect("conditions before the operator has looked");
-        let said: Vec<_> =
-            conditions.iter().map(|c| (text(c, "/type"), text(c, "/status"), text(c, "/reason"))).collect();
-        assert!(said.contains(&("Ready", "Unknown", "Pending")), "{said:?}");
-        assert!(said.contains(&("Reconciling", "True", "Pending")), "{said:?}");
-        assert_eq!(
-            now["spec"]["traces"]["components"]["storeGateway"], store_gateway,
-            "stored to be answered"
-        );
-        assert_eq!(now["spec"]["deletionPolicy"], "DeleteWorkloads");
-
-        let _operator = world.operator().await;
-        let now = world.ready(&stack).await;
-        let components = now["status"]["components"].as_array().expect("components");
-        let answer = components
-            .iter()
-            .find(|component| component["name"] == "traces.storeGateway")
-            .expect("an answer");
-        assert_eq!(answer["state"], "NotProvidedByBackend", "{answer}");
-    })
-    .await;
-}
-
-/// What `obstack validate` finds in an object, fields and messages: by schema and rules, and by the operator's checks
-/// beyond them.
-fn found(object: &Value, before: Option<&Value>) -> Vec<(String, String)> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut command = Command::new(cli_binary());
-    // A kubeconfig that leads nowhere: no cluster is asked.
-    command.env_clear().env("KUBECONFIG", "/nowhere").args(["validate", "-f", "-", "-o", "json"]);
-    if let Some(before) = before {
-        let file = folder.path().join("old.json");
-        std::fs::write(&file, before.to_string()).expect("the stored object");
-        command.arg("--old").arg(file);
-    }
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().expect("kubectl-obstack runs");
-    let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(object.to_string().as_bytes()).expect("kubectl-obstack reads");
-    drop(input);
-    let told = child.wait_with_output().expect("kubectl-obstack ends");
-    let report: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|error| {
-        panic!("no JSON: {error}: {}", String::from_utf8_lossy(&told.stderr));
-    });
-    let faults = report["stacks"][0]["faults"].as_array().expect("faults");
-    let said = |fault: &Value| (text(fault, "/path").to_owned(), text(fault, "/message").to_owned());
-    faults.iter().map(said).collect()
-}
-
-fn anywhere(backends: &[&str]) -> Value {
-    stack("a", "anywhere", "http://s3:8333", "p", backends)
-}
-
-#[test]
-fn validate_agrees_with_the_api_server_on_every_rule() {
-    for Case { rule: (at, message), before, passes, refused } in cases(anywhere) {
-        let faults = found(&passes, before.as_ref());
-        assert!(faults.is_empty(), "{at}: {message}: this should pass: {faults:#?}\n{:#}", passes["spec"]);
-        let faults = found(&refused, before.as_ref());
-        let field = at.split(".*").next().unwrap_or_default();
-        // One fault: what the operator would say of the same field is not said beside it.
-        let [(path, said)] = faults.as_slice() else { panic!("{at}: {message}: {faults:#?}") };
-        assert!(*said == message && path.starts_with(field), "{at}: {message}: {path}: {said}");
-    }
-}
-
-#[tokio::test]
-async fn validate_holds_a_change_against_what_the_server_stores() {
-    World::run("validate", async |world| {
-        let stored = world.stack("stored", &[TEMPO_SINGLE]);
-        world.make_stored(&stored).await;
-        let faults = |object: &Value| -> Vec<(String, String, String)> {
-            let told = world.cli_with(&["validate", "-f", "-", "--server", "-o", "json"], object);
-            let report = told.json();
-            let faults = report["stacks"][0]["faults"].as_array().expect("faults");
-            let field = |fault: &Value, name: &str| text(fault, name).to_owned();
-            let all = faults
-                .iter()
-                .map(|fault| (field(fault, "/source"), field(fault, "/path"), field(fault, "/message")));
-            // Whether the Secret exists is another matter.
-            all.filter(|(_, path, _)| !path.contains("secretRef")).collect()
-        };
-        assert_eq!(faults(&edited(&stored, &[("/spec/suspend", true.into())])), []);
-        let moved = faults(&edited(&stored, &[("/spec/environment", "prod".into())]));
-        let [(source, path, message)] = moved.as_slice() else { panic!("{moved:#?}") };
-        assert_eq!((source.as_str(), path.as_str()), ("Rule", "spec.environment"), "{message}");
-        // Nothing is stored of a dry run.
-        let now = world.cluster.get(STACK, &world.namespace, "stored").await;
-        assert_eq!(now["spec"]["environment"], stored["spec"]["environment"]);
-        assert!(now["spec"].get("suspend").is_none_or(|suspend| suspend == false), "{now:#}");
-        let fresh = edited(&stored, &[("/metadata/name", "fresh".into()), ("/spec/traces", Value::Null)]);
-        let refused = faults(&fresh);
-        let [(source, ..)] = refused.as_slice() else { panic!("{refused:#?}") };
-        assert_eq!(source, "Rule", "what the API server says too is said once");
-        assert!(world.cluster.find(STACK, &world.namespace, "fresh").await.is_none());
-    })
-    .await;
-}
-
-#[test]
-fn validate_agrees_with_the_api_server_on_the_schema() {
-    let base = anywhere(&[TEMPO]);
-    assert_eq!(found(&base, None), []);
-    let typo = edited(&base, &[("/spec/traces/componets", json!({}))]);
-    assert_eq!(found(&typo, None).first().map(|(path, _)| path.as_str()), Some("spec.traces.componets"));
-    for (pointer, value, field) in schema_cases() {
-        let faults = found(&edited(&base, &[(pointer, value.clone())]), None);
-        assert!(faults.iter().any(|(path, _)| path.contains(field)), "{pointer}: {value}: {faults:#?}");
-    }
 }
