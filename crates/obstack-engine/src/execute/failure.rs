@@ -51,7 +51,7 @@ pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault 
             Reason::ApplyRejected,
             "; a StatefulSet cannot change this in place: delete it with --cascade=orphan, its pods and claims stay",
         ),
-        404 if id.kind == Kind::Route && !said.contains("namespaces") => (
+        404 if id.kind == Kind::Route && !misses_namespace(error) => (
             Reason::ApplyRejected,
             "; the cluster does not serve route.openshift.io/v1: take the route out of the spec",
         ),
@@ -61,16 +61,20 @@ pub(super) fn fault(id: &ObjectId, failure: &Failure, failures: usize) -> Fault 
     Fault { reason, message: format!("{id}{more}: {said}{fix}") }
 }
 
+/// Whether it is the namespace that is not there. The API server names it; of a kind that it does not serve it names
+/// nothing.
+fn misses_namespace(error: &ClusterError) -> bool {
+    let details = error.status().and_then(|status| status.details.as_ref());
+    error.code() == 404 && details.is_some_and(|details| details.kind == "namespaces")
+}
+
 /// The same for what Grafana gets, which lives elsewhere.
 pub(super) fn grafana_fault(key: &StackKey, id: &ObjectId, failure: &Failure, failures: usize) -> Fault {
-    let missing = match failure {
-        Failure::Apply(error) if error.code() == 404 => error.status(),
-        _ => None,
+    let error = match failure {
+        Failure::Apply(error) if error.code() == 404 => error,
+        _ => return fault(id, failure, failures),
     };
-    let Some(answer) = missing else { return fault(id, failure, failures) };
-    // The API server names the namespace that it misses. Of a kind that it does not serve it names nothing.
-    let names_namespace = answer.details.as_ref().is_some_and(|details| details.kind == "namespaces");
-    if id.kind.is_optional() && !names_namespace {
+    if id.kind.is_optional() && !misses_namespace(error) {
         let message = format!(
             "{}: the cluster does not serve {}; install the grafana-operator, or choose a sidecar in spec.grafana",
             id.kind.as_str(),
