@@ -4,6 +4,7 @@
 //! Run them with `cargo xtask test`, which brings a sandbox up. On one that runs already:
 //! `OBSTACK_SANDBOX=DIR cargo test -p obstack-e2e`, after `cargo build -p obstack-operator -p obstack-cli`.
 
+mod admission;
 mod audit;
 mod cli;
 mod cluster;
@@ -20,6 +21,7 @@ mod wait;
 mod witness;
 mod world;
 
+pub use admission::restricted_pod;
 pub use audit::{Audit, Request};
 pub use cli::{Told, cli_binary, fed};
 pub use cluster::Cluster;

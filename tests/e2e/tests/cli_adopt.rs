@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use obstack_e2e::{
-    ADMISSION_BINDING, ADMISSION_POLICY, CLAIM, DEPLOYMENT, SECRET, SERVICE, STACK, STATEFUL_SET, World,
-    condition, eventually, text,
+    CLAIM, DEPLOYMENT, SECRET, SERVICE, STACK, STATEFUL_SET, World, condition, eventually, text,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -225,25 +224,8 @@ async fn a_release_is_taken_over_with_its_data_and_given_back() {
 
 /// Denies every real write of a Service of the release: the rehearsal, which is a dry run, goes through.
 async fn deny(world: &World, name: &str) {
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": world.namespace},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
-                "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["services"]}],
-            },
-            "validations": [{"expression": format!("request.dryRun || object.metadata.name != '{name}'"), "message": "not now"}],
-        },
-    });
-    world.cluster.make(ADMISSION_POLICY, &policy).await;
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": world.namespace},
-        "spec": {"policyName": world.namespace, "validationActions": ["Deny"]},
-    });
-    world.cluster.make(ADMISSION_BINDING, &binding).await;
+    let rule = format!("request.dryRun || object.metadata.name != '{name}'");
+    world.refuse("UPDATE", "services", json!([{"expression": rule, "message": "not now"}])).await;
     eventually("the policy works", async || {
         let params = kube::api::PatchParams {
             field_manager: Some("probe".into()),
@@ -258,11 +240,6 @@ async fn deny(world: &World, name: &str) {
     .await;
 }
 
-async fn allow(world: &World) {
-    world.cluster.delete(ADMISSION_BINDING, "", &world.namespace).await;
-    world.cluster.delete(ADMISSION_POLICY, "", &world.namespace).await;
-}
-
 #[tokio::test]
 async fn an_error_on_the_way_hands_everything_back() {
     World::run("cli-adopt-error", async |world| {
@@ -271,7 +248,7 @@ async fn an_error_on_the_way_hands_everything_back() {
         // One of the last Services: much was handed over before it.
         deny(world, "prod-tempo-query-frontend").await;
         let told = adopt(world, &["--apply", "--yes"]);
-        allow(world).await;
+        world.admit().await;
         assert_eq!(told.code, 1, "{told:?}");
         assert!(told.err.contains("nothing was taken") && told.err.contains("not now"), "{told:?}");
         assert_eq!(managed(world).await, before, "managedFields are as before");

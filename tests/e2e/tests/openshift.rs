@@ -3,8 +3,8 @@
 //! Pod Security `restricted` for the rest; like the SCC it gives pods the ids of their namespace's range.
 
 use obstack_e2e::{
-    ADMISSION_BINDING, ADMISSION_POLICY, CRD, Flags, Kind, MIMIR, MUTATION_BINDING, MUTATION_POLICY,
-    NAMESPACE, POD, STACK, TEMPO, World, condition, edited, eventually, text,
+    CRD, Flags, Kind, MIMIR, NAMESPACE, POD, STACK, TEMPO, World, condition, edited, eventually,
+    restricted_pod, text,
 };
 use serde_json::{Value, json};
 
@@ -22,31 +22,13 @@ async fn scc(world: &World) {
     }});
     world.cluster.merge(NAMESPACE, "", &world.namespace, "e2e", labels).await;
     let name = &world.namespace;
-    let pods = json!({
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
-        "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-    });
     // As the SCC does: the first id of the range where a pod says none.
     let given = format!(
         "Object{{spec: Object.spec{{securityContext: Object.spec.securityContext{{runAsUser: {first}, fsGroup: {first}}}}}}}"
     );
     let says_none = "!has(object.spec.securityContext) || !has(object.spec.securityContext.runAsUser) \
                      && !has(object.spec.securityContext.fsGroup)";
-    let mutation = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail", "reinvocationPolicy": "Never", "matchConstraints": pods,
-            "matchConditions": [{"name": "says-none", "expression": says_none}],
-            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": given}}],
-        },
-    });
-    world.cluster.make(MUTATION_POLICY, &mutation).await;
-    let bound = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicyBinding",
-        "metadata": {"name": name}, "spec": {"policyName": name},
-    });
-    world.cluster.make(MUTATION_BINDING, &bound).await;
+    world.change_pods(says_none, &given).await;
     let inside = |id: &str| format!("({id} >= {first} && {id} < {})", first + count);
     let pod = "object.spec.securityContext";
     let context = format!(
@@ -59,26 +41,15 @@ async fn scc(world: &World) {
          !has(c.securityContext) || !has(c.securityContext.runAsUser) || {})",
         inside("c.securityContext.runAsUser")
     );
-    let validation = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail", "matchConstraints": pods,
-            "validations": [
-                {"expression": context, "message": "unable to validate against any security context constraint: ids of the pod"},
-                {"expression": containers, "message": "unable to validate against any security context constraint: ids of a container"},
-            ],
-        },
-    });
-    world.cluster.make(ADMISSION_POLICY, &validation).await;
-    let bound = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
-    });
-    world.cluster.make(ADMISSION_BINDING, &bound).await;
+    let refused = "unable to validate against any security context constraint: ids of";
+    let validations = json!([
+        {"expression": context, "message": format!("{refused} the pod")},
+        {"expression": containers, "message": format!("{refused} a container")},
+    ]);
+    world.refuse("CREATE", "pods", validations).await;
     eventually("ids outside of the range are refused, and none are given", async || {
-        let refused = world.cluster.create(POD, &pod_with(name, Some(10_001)), true).await;
-        let made = world.cluster.create(POD, &pod_with(name, None), true).await;
+        let refused = world.cluster.create(POD, &restricted_pod(name, Some(10_001)), true).await;
+        let made = world.cluster.create(POD, &restricted_pod(name, None), true).await;
         match (refused, made) {
             (Err(refused), Ok(made)) if refused.to_string().contains("security context constraint") => {
                 let user = &made["spec"]["securityContext"]["runAsUser"];
@@ -88,27 +59,6 @@ async fn scc(world: &World) {
         }
     })
     .await;
-}
-
-/// A pod that meets Pod Security `restricted`.
-fn pod_with(namespace: &str, user: Option<i64>) -> Value {
-    let mut context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
-    if let Some(user) = user {
-        context["runAsUser"] = json!(user);
-    }
-    let container = json!({
-        "name": "main", "image": "none",
-        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-    });
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": namespace}, "spec": {
-        "securityContext": context, "containers": [container],
-    }})
-}
-
-async fn gone(world: &World) {
-    for kind in [ADMISSION_BINDING, ADMISSION_POLICY, MUTATION_BINDING, MUTATION_POLICY] {
-        world.cluster.delete(kind, "", &world.namespace).await;
-    }
 }
 
 #[tokio::test]
@@ -135,7 +85,7 @@ async fn a_stack_for_openshift_keeps_to_restricted_v2_and_one_for_kubernetes_is_
         let refused = world.until(&stack, "WorkloadsReady", "False", "SecurityPolicyDenied").await;
         let said = condition(&refused, "WorkloadsReady").map(|found| text(found, "/message").to_owned());
         assert!(said.as_ref().is_some_and(|said| said.contains("security context constraint")), "{said:?}");
-        gone(world).await;
+        world.admit().await;
     })
     .await;
 }

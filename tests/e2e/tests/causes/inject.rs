@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use obstack_e2e::{
-    Follow, Keys, LIMIT_RANGE, MUTATION_BINDING, MUTATION_POLICY, NAMESPACE, POD, QUOTA, SECRET,
-    STORAGE_CLASS, edited, eventually, text,
+    Follow, Keys, LIMIT_RANGE, NAMESPACE, POD, QUOTA, SECRET, STORAGE_CLASS, edited, eventually,
+    restricted_pod, text,
 };
 use obstack_sandbox::Fault;
 use serde_json::{Value, json};
@@ -229,44 +229,21 @@ fn anew(scene: &Scene<'_>) -> Value {
 
 /// Has admission put a folder of the node into each pod of the namespace, as a webhook does that brings a sidecar.
 async fn meddle(scene: &Scene<'_>) {
-    let (world, namespace) = (scene.world, &*scene.world.namespace);
     let volume = "Object{spec: Object.spec{volumes: [Object.spec.volumes{\
                   name: \"host\", hostPath: Object.spec.volumes.hostPath{path: \"/var/log\"}}]}}";
-    let policy = json!({
-        "metadata": {"name": namespace},
-        "spec": {
-            "failurePolicy": "Fail", "reinvocationPolicy": "Never",
-            "matchConstraints": {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            },
-            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": volume}}],
-        },
-    });
-    world.cluster.make(MUTATION_POLICY, &policy).await;
-    let binding = json!({"metadata": {"name": namespace}, "spec": {"policyName": namespace}});
-    world.cluster.make(MUTATION_BINDING, &binding).await;
+    scene.world.change_pods("true", volume).await;
     meddles(scene, true).await;
 }
 
 /// Ends it.
 async fn leave_alone(scene: &Scene<'_>) {
-    for kind in [MUTATION_BINDING, MUTATION_POLICY] {
-        scene.world.cluster.delete(kind, "", &scene.world.namespace).await;
-    }
+    scene.world.admit().await;
     meddles(scene, false).await;
 }
 
 /// Waits until the API server puts the folder into pods, or does not.
 async fn meddles(scene: &Scene<'_>, wanted: bool) {
-    let namespace = &*scene.world.namespace;
-    let security =
-        json!({"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}});
-    let of_container = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
-    let pod = json!({
-        "metadata": {"name": "probe", "namespace": namespace},
-        "spec": {"securityContext": security, "containers": [{"name": "a", "image": "b", "securityContext": of_container}]},
-    });
+    let pod = restricted_pod(&scene.world.namespace, Some(1000));
     eventually("admission does as it is told", async || {
         let refused = match scene.world.cluster.create(POD, &pod, true).await {
             Ok(_) => false,

@@ -1,7 +1,7 @@
 //! Faults of pods and nodes, as the sandbox shows them.
 
 use kube::api::{DeleteParams, Patch, PatchParams};
-use obstack_e2e::{ADMISSION_BINDING, ADMISSION_POLICY, NODE, POD, eventually, set, text};
+use obstack_e2e::{NODE, POD, eventually, set, text};
 use obstack_sandbox::{FAIL_ANNOTATION, FAIL_MESSAGE_ANNOTATION, Fault, LOST_ANNOTATION};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl Shown {
     /// Has it shown no more.
     pub async fn heal(self, scene: &Scene<'_>) {
         match self {
-            Self::Pod(Fault::Evicted) => keep_no_pods(scene).await,
+            Self::Pod(Fault::Evicted) => scene.world.admit().await,
             Self::Pod(_) | Self::Crash => fail(scene, "tempo", None, None).await,
             Self::NoStore => {
                 inject::set_door(scene, true);
@@ -138,40 +138,16 @@ async fn started_long_ago(scene: &Scene<'_>, workload: &str) {
     pods.patch_status(&name, &PatchParams::default(), &patch).await.expect("the status of a pod");
 }
 
-/// Name of the rule that keeps pods.
-fn keeper(scene: &Scene<'_>) -> String {
-    format!("{}-keep", scene.world.prefix)
-}
-
 /// Has the API server refuse to delete the pods of the namespace.
 async fn keep_pods(scene: &Scene<'_>) {
-    let (cluster, namespace, name) = (&scene.world.cluster, &*scene.world.namespace, keeper(scene));
-    let deletes =
-        json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["DELETE"]});
-    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
-    let policy = json!({"metadata": {"name": name}, "spec": {
-        "matchConstraints": {"resourceRules": [deletes], "namespaceSelector": here},
-        "validations": [{"expression": "false", "message": "pods are kept"}],
-    }});
-    cluster.make(ADMISSION_POLICY, &policy).await;
-    let binding = json!({"metadata": {"name": name}, "spec": {
-        "policyName": name,
-        "validationActions": ["Deny"],
-    }});
-    cluster.make(ADMISSION_BINDING, &binding).await;
+    let validations = json!([{"expression": "false", "message": "pods are kept"}]);
+    scene.world.refuse("DELETE", "pods", validations).await;
     eventually("no pod may be deleted", async || {
-        let pods = cluster.api(POD, namespace);
+        let pods = scene.world.cluster.api(POD, &scene.world.namespace);
         let tried = pods.delete(&pod(scene, "tempo"), &DeleteParams::default().dry_run()).await;
         tried.map_or(Ok(()), |_| Err("it may".to_owned()))
     })
     .await;
-}
-
-/// Has it delete them again.
-async fn keep_no_pods(scene: &Scene<'_>) {
-    for kind in [ADMISSION_BINDING, ADMISSION_POLICY] {
-        scene.world.cluster.delete(kind, "", &keeper(scene)).await;
-    }
 }
 
 async fn lose(scene: &Scene<'_>, lost: Value) {
