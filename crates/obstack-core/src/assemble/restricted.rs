@@ -59,7 +59,6 @@ pub(super) fn hold(release: &Release, manifest: &Manifest) -> Result<(), Assembl
 /// What a pod has that `restricted` does not allow.
 fn beyond(pod: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    let at = |value: &Value, path: &str| value.pointer(path).cloned().unwrap_or_default();
     for volume in list(pod, "volumes") {
         let name = text(volume, "name");
         let kinds = volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
@@ -73,19 +72,19 @@ fn beyond(pod: &Value) -> Vec<String> {
             found.push(format!("volume {name} has a token of the API server"));
         }
     }
-    for sysctl in list(&at(pod, "/securityContext"), "sysctls") {
+    for sysctl in list(security_of(pod), "sysctls") {
         let name = text(sysctl, "name");
         if !SYSCTLS.contains(&name) {
             found.push(format!("sysctl {name}"));
         }
     }
-    found.extend(context(&at(pod, "/securityContext")).into_iter().map(|what| format!("the pod {what}")));
+    found.extend(context(security_of(pod)).into_iter().map(|what| format!("the pod {what}")));
     for container in ["containers", "initContainers"].iter().flat_map(|containers| list(pod, containers)) {
         let name = text(container, "name");
-        let security = at(container, "/securityContext");
-        let mut what = context(&security);
-        if !matches!(text(&security, "procMount"), "" | "Default") {
-            what.push(format!("has procMount {}", text(&security, "procMount")));
+        let security = security_of(container);
+        let mut what = context(security);
+        if !matches!(text(security, "procMount"), "" | "Default") {
+            what.push(format!("has procMount {}", text(security, "procMount")));
         }
         for port in list(container, "ports") {
             if let Some(port) = port.get("hostPort").and_then(Value::as_u64).filter(|port| *port != 0) {
@@ -113,6 +112,10 @@ fn beyond(pod: &Value) -> Vec<String> {
         found.extend(what.into_iter().map(|what| format!("container {name} {what}")));
     }
     found
+}
+
+fn security_of(value: &Value) -> &Value {
+    value.get("securityContext").unwrap_or(&Value::Null)
 }
 
 /// What a security context of a pod or of a container says beyond it.

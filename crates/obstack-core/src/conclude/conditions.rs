@@ -303,9 +303,13 @@ fn available(components: &[ComponentHealth], aspects: &Aspects) -> Draft {
     if let Some(lost) = aspects.get(&RingsHealthy).filter(|rings| rings.reason == Reason::QuorumLost) {
         return draft(Available, False, Reason::QuorumLost, lost.message.clone());
     }
-    let missing = components.iter().filter(|component| !component.available);
-    let idle = |component: &ComponentHealth| resilience::stands_still(&component.status.name);
-    let (beside, missing): (Vec<_>, Vec<_>) = missing.partition(|component| idle(component).is_some());
+    let (mut beside, mut missing) = (Vec::new(), Vec::new());
+    for component in components.iter().filter(|component| !component.available) {
+        match resilience::stands_still(&component.status.name) {
+            Some(stops) => beside.push((component, stops)),
+            None => missing.push(component),
+        }
+    }
     let pods = |component: &ComponentHealth| {
         let status = &component.status;
         format!("{} has {} of {} pods ready", status.name, status.ready, status.desired)
@@ -318,9 +322,9 @@ fn available(components: &[ComponentHealth], aspects: &Aspects) -> Draft {
             draft(Available, True, Reason::Serving, "every component has enough ready pods to serve")
         }
         None => {
-            let told = beside.iter().map(|component| {
-                format!("{}, so {} stand still", pods(component), idle(component).unwrap_or_default())
-            });
+            let told = beside
+                .iter()
+                .map(|(component, stops)| format!("{}, so {stops} stand still", pods(component)));
             let told = told.collect::<Vec<_>>().join("; ");
             draft(
                 Available,

@@ -39,7 +39,7 @@ pub(super) fn model() -> Value {
         .model()
 }
 
-/// Stacks whose condition has a status. An operator that stands by has no series about stacks.
+/// Stacks whose condition is not True. An operator that stands by has no series about stacks.
 fn stacks(condition: &str) -> String {
     format!(r#"count(max by (namespace, name) (obstack_condition{{type="{condition}",status="True"}}) == 0)"#)
 }

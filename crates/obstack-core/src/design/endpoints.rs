@@ -33,15 +33,23 @@ pub(crate) fn remote_write(key: &StackKey, backends: &[ValidBackend]) -> Option<
     endpoints.metrics_remote_write
 }
 
-fn tempo(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {
-    let (write, read) = if backend.monolithic {
-        (release.to_owned(), release.to_owned())
-    } else {
-        (format!("{release}-distributor"), format!("{release}-query-frontend"))
+/// The Service of the component that answers queries, and its port. A gateway before it takes writes and rules, too.
+pub(super) fn reader(backend: &ValidBackend) -> (String, u16) {
+    let objects = &backend.name.objects;
+    let port = match backend.backend {
+        Backend::Tempo => tempo::HTTP_PORT,
+        Backend::Mimir => mimir::HTTP_PORT,
     };
+    let service = if backend.monolithic { objects.clone() } else { format!("{objects}-query-frontend") };
+    (service, port)
+}
+
+fn tempo(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {
+    let write = if backend.monolithic { release.to_owned() } else { format!("{release}-distributor") };
+    let (read, port) = reader(backend);
     endpoints.traces_otlp_grpc = Some(format!("{write}.{namespace}.svc:{}", tempo::OTLP_GRPC_PORT));
     endpoints.traces_otlp_http = Some(format!("http://{write}.{namespace}.svc:{}", tempo::OTLP_HTTP_PORT));
-    endpoints.traces_query = Some(format!("http://{read}.{namespace}.svc:{}", tempo::HTTP_PORT));
+    endpoints.traces_query = Some(format!("http://{read}.{namespace}.svc:{port}"));
 }
 
 fn mimir(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, namespace: &str) {
@@ -49,10 +57,10 @@ fn mimir(endpoints: &mut Endpoints, backend: &ValidBackend, release: &str, names
         let gateway = format!("http://{release}-gateway.{namespace}.svc");
         (gateway.clone(), gateway)
     } else {
-        let port = mimir::HTTP_PORT;
+        let (read, port) = reader(backend);
         (
             format!("http://{release}-distributor.{namespace}.svc:{port}"),
-            format!("http://{release}-query-frontend.{namespace}.svc:{port}"),
+            format!("http://{read}.{namespace}.svc:{port}"),
         )
     };
     endpoints.metrics_remote_write = Some(format!("{write}/api/v1/push"));

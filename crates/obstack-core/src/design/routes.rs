@@ -3,8 +3,9 @@
 use obstack_api::Route;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::reader;
 use crate::{
-    backends::{Backend, mimir, tempo},
+    backends::Backend,
     objects::Kind,
     valid::{ValidBackend, ValidStack},
 };
@@ -23,11 +24,11 @@ pub(super) fn of(stack: &ValidStack) -> Vec<Value> {
 
 fn route(stack: &ValidStack, backend: &ValidBackend, wanted: &Route) -> Value {
     let objects = &backend.name.objects;
-    // Only what reads: the same port takes a flush or a shutdown of a single process, and a gateway takes rules.
-    let (service, port, path) = match backend.backend {
-        Backend::Tempo if backend.monolithic => (objects.clone(), tempo::HTTP_PORT, "/api"),
-        Backend::Tempo => (format!("{objects}-query-frontend"), tempo::HTTP_PORT, "/api"),
-        Backend::Mimir => (format!("{objects}-query-frontend"), mimir::HTTP_PORT, "/prometheus/api/v1"),
+    let (service, port) = reader(backend);
+    // Only what reads: the same port takes a flush or a shutdown of a single process.
+    let path = match backend.backend {
+        Backend::Tempo => "/api",
+        Backend::Mimir => "/prometheus/api/v1",
     };
     let mut annotations =
         Map::from_iter([("haproxy.router.openshift.io/timeout".to_owned(), json!(TIMEOUT))]);

@@ -70,7 +70,7 @@ pub fn is_vital(backend: Backend, role: &str) -> bool {
 /// may not, and of a component that is not known.
 pub fn stands_still(component: &str) -> Option<&'static str> {
     let (signal, role) = component.split_once('.')?;
-    let backend = [Backend::Tempo, Backend::Mimir].into_iter().find(|backend| backend.signal() == signal)?;
+    let backend = Backend::ALL.iter().copied().find(|backend| backend.signal() == signal)?;
     duties::of(backend, role).filter(|duty| !duty.vital).map(|duty| duty.stops)
 }
 

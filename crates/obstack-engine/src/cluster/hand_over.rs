@@ -14,7 +14,7 @@ use obstack_api::labels;
 use obstack_core::objects::ObjectId;
 use serde_json::{Map, Value, json};
 
-use super::{ClusterError, api_of, bounded};
+use super::{ClusterError, api_of, bounded, live::is_ours};
 
 /// Times that an object is read and written again when somebody writes it in between.
 const TRIES: usize = 5;
@@ -100,23 +100,21 @@ fn to_operator(entries: &[ManagedFieldsEntry], from: &[String]) -> Rewritten {
         name: first.manager.clone().unwrap_or_default(),
         operation: first.operation.clone().unwrap_or_default(),
     };
-    let ours = |entry: &ManagedFieldsEntry| is_whole(entry) && is_operators(entry);
     Some((
-        merged(entries, first, labels::FIELD_MANAGER, "Apply", &|entry| is_theirs(entry) || ours(entry)),
+        merged(entries, first, labels::FIELD_MANAGER, "Apply", &|entry| is_theirs(entry) || is_ours(entry)),
         manager,
     ))
 }
 
 /// The entries with the operator's as one of the manager's; `None` when the operator has none.
 fn to_manager(entries: &[ManagedFieldsEntry], to: &Manager) -> Rewritten {
-    let ours = |entry: &ManagedFieldsEntry| is_whole(entry) && is_operators(entry);
-    let first = entries.iter().find(|entry| ours(entry))?;
+    let first = entries.iter().find(|entry| is_ours(entry))?;
     let same = |entry: &ManagedFieldsEntry| {
         is_whole(entry)
             && entry.manager.as_ref() == Some(&to.name)
             && entry.operation.as_ref() == Some(&to.operation)
     };
-    let entries = merged(entries, first, &to.name, &to.operation, &|entry| ours(entry) || same(entry));
+    let entries = merged(entries, first, &to.name, &to.operation, &|entry| is_ours(entry) || same(entry));
     Some((entries, to.clone()))
 }
 
@@ -158,10 +156,6 @@ fn unite(fields: &mut Map<String, Value>, more: &Map<String, Value>) {
 /// Not of a subresource such as `status` or `scale`, which somebody else writes.
 fn is_whole(entry: &ManagedFieldsEntry) -> bool {
     entry.subresource.as_deref().unwrap_or_default().is_empty()
-}
-
-fn is_operators(entry: &ManagedFieldsEntry) -> bool {
-    entry.manager.as_deref() == Some(labels::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
 }
 
 #[cfg(test)]

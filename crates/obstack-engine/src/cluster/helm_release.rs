@@ -26,10 +26,10 @@ const HELM: &str = "helm";
 /// What stands there once a stack has taken the release over. Helm's own queries ask for `owner=helm`.
 const TAKEN: &str = "obstack";
 /// On a Secret of a release that was taken over: `<namespace>/<name>` of the stack.
-pub const ADOPTED_BY: &str = "obstack.dev/adopted-by";
+const ADOPTED_BY: &str = "obstack.dev/adopted-by";
 /// On the newest Secret of a release while its objects are handed over, and after: who had their fields, as
 /// `<operation> <manager>`. A later process finds the way back by it.
-pub const HAD_BY: &str = "obstack.dev/had-by";
+const HAD_BY: &str = "obstack.dev/had-by";
 /// Type of the Secrets.
 const TYPE: &str = "helm.sh/release.v1";
 /// Longest release, unpacked. A Secret has at most 1 MiB, and charts pack well.
@@ -49,14 +49,6 @@ pub enum HelmError {
         name: String,
         /// Names of the releases that are there.
         there: Vec<String>,
-    },
-    /// A stack has taken it over.
-    #[error("release {name} was taken over by stack {stack}; nothing is left to do, or hand it back first")]
-    TakenOver {
-        /// Name of the release.
-        name: String,
-        /// The stack.
-        stack: String,
     },
     /// Secrets may not be listed.
     #[error(
@@ -136,20 +128,6 @@ struct Metadata {
     description: String,
 }
 
-/// The release that is in place: its newest revision, which must be deployed.
-pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<HelmRelease, HelmError> {
-    let revisions = list(client, namespace, &format!("{OWNER}={HELM},name={name}")).await?;
-    let Some(newest) = revisions.iter().max_by_key(|secret| revision(secret)) else {
-        return Err(not_found(client, namespace, name).await?);
-    };
-    let status = label(newest, "status");
-    if status != "deployed" {
-        let (name, status) = (name.to_owned(), status.to_owned());
-        return Err(HelmError::NotDeployed { name, revision: revision(newest), status });
-    }
-    decode(newest)
-}
-
 /// A release, whether or not a stack has taken it over.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -161,7 +139,8 @@ pub struct Seen {
     pub manager: Option<Manager>,
 }
 
-/// A release, whether or not a stack has taken it over. While one of its Secrets is not marked, it is Helm's.
+/// A release as its newest revision has it, which must be deployed; whether or not a stack has taken it over. While one
+/// of its Secrets is not marked, it is Helm's.
 pub async fn see(client: &Client, namespace: &str, name: &str) -> Result<Seen, HelmError> {
     let all = list(client, namespace, &format!("{OWNER} in ({HELM},{TAKEN}),name={name}")).await?;
     let Some(newest) = newest(&all) else {
@@ -217,7 +196,7 @@ fn manager(text: &str) -> Option<Manager> {
 }
 
 /// Names of the releases of a namespace.
-pub async fn names(client: &Client, namespace: &str) -> Result<Vec<String>, HelmError> {
+async fn names(client: &Client, namespace: &str) -> Result<Vec<String>, HelmError> {
     let found = list(client, namespace, &format!("{OWNER}={HELM}")).await?;
     let names: BTreeSet<_> = found.iter().map(|secret| label(secret, "name").to_owned()).collect();
     Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
@@ -269,10 +248,6 @@ fn marking(owner: &str, stack: Option<&str>, version: Option<&str>) -> Value {
 }
 
 async fn not_found(client: &Client, namespace: &str, name: &str) -> Result<HelmError, HelmError> {
-    let taken = list(client, namespace, &format!("{OWNER}={TAKEN},name={name}")).await?;
-    if let Some(stack) = taken.iter().find_map(adopted_by) {
-        return Ok(HelmError::TakenOver { name: name.to_owned(), stack: stack.to_owned() });
-    }
     let there = names(client, namespace).await?;
     Ok(HelmError::NotFound { namespace: namespace.to_owned(), name: name.to_owned(), there })
 }
@@ -306,7 +281,7 @@ fn revision(secret: &Secret) -> u64 {
 }
 
 /// The release in a Secret: base64 of gzip of JSON. Helm before 3.0 wrote it without gzip.
-pub fn decode(secret: &Secret) -> Result<HelmRelease, HelmError> {
+fn decode(secret: &Secret) -> Result<HelmRelease, HelmError> {
     let name = secret.metadata.name.clone().unwrap_or_default();
     let broken = |what| HelmError::Undecodable { secret: name.clone(), what };
     let data = secret.data.as_ref().and_then(|data| data.get("release"));

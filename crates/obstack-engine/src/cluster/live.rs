@@ -478,7 +478,8 @@ pub fn owned_fields(metadata: &ObjectMeta) -> String {
     fields.map(|fields| hash::short(&fields, 16)).unwrap_or_default()
 }
 
-fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+/// Whether an entry is that of our applies, and of the object itself.
+pub(super) fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(labels::FIELD_MANAGER)
         && entry.operation.as_deref() == Some("Apply")
         && entry.subresource.as_deref().unwrap_or_default().is_empty()

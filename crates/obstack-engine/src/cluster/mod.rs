@@ -33,7 +33,7 @@ pub fn api_of(client: &Client, id: &ObjectId) -> Api<DynamicObject> {
 }
 
 /// How a kind is addressed. The kinds are known when the operator is built, so nothing is discovered.
-pub fn resource_of(kind: Kind) -> ApiResource {
+pub(crate) fn resource_of(kind: Kind) -> ApiResource {
     ApiResource {
         group: kind.group().to_owned(),
         version: kind.version().to_owned(),

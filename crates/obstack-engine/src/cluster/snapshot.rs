@@ -92,32 +92,22 @@ pub async fn take(client: &Client, key: &StackKey) -> Result<Snapshot, ClusterEr
             view.fold_pod(namespace, stack, &pod.uid().unwrap_or_default(), facts::pod(pod));
         }
     }
-    let opened = |part, open: bool| drop(view.open(part, Some(namespace), open));
-    let claims = taken(claims?, &mut missing);
-    opened(Part::Claims, claims.is_some());
-    for claim in claims.iter().flatten() {
+    let here = Some(namespace);
+    look.learn(Part::Claims, here, claims?, &mut missing, |claim| {
         view.fold_claim(namespace, facts::claim(claim));
-    }
-    let quotas = taken(quotas?, &mut missing);
-    opened(Part::Quotas, quotas.is_some());
-    for quota in quotas.iter().flatten() {
+    });
+    look.learn(Part::Quotas, here, quotas?, &mut missing, |quota| {
         view.fold_quota(namespace, facts::quota(quota));
-    }
-    let ranges = taken(ranges?, &mut missing);
-    opened(Part::LimitRanges, ranges.is_some());
-    for range in ranges.iter().flatten() {
+    });
+    look.learn(Part::LimitRanges, here, ranges?, &mut missing, |range| {
         view.fold_limit_range(namespace, facts::limit_range(range));
-    }
-    let nodes = taken(nodes?, &mut missing);
-    view.open(Part::Nodes, None, nodes.is_some());
-    for node in nodes.iter().flatten() {
+    });
+    look.learn(Part::Nodes, None, nodes?, &mut missing, |node| {
         view.fold_node(&node.name_any(), facts::node(node));
-    }
-    let classes = taken(classes?, &mut missing);
-    view.open(Part::Classes, None, classes.is_some());
-    for class in classes.iter().flatten() {
+    });
+    look.learn(Part::Classes, None, classes?, &mut missing, |class| {
         view.fold_class(&class.name_any(), facts::class(class));
-    }
+    });
     missing.sort();
     Ok(Snapshot { view: look.view, missing })
 }
@@ -142,6 +132,20 @@ impl Look<'_> {
         K::DynamicType: Default,
     {
         Api::namespaced(self.client.clone(), &self.key.namespace)
+    }
+
+    /// Takes in a part of what is around the stack, or that it may not be read.
+    fn learn<K>(
+        &self,
+        part: Part,
+        scope: Option<&str>,
+        listed: Listed<K>,
+        missing: &mut Vec<MissingRight>,
+        fold: impl Fn(&K),
+    ) {
+        let items = taken(listed, missing);
+        self.view.open(part, scope, items.is_some());
+        items.iter().flatten().for_each(fold);
     }
 
     /// The stack's objects, kind by kind.
