@@ -93,6 +93,14 @@ pub struct Admitted {
     pub ruled: bool,
 }
 
+/// Holds documents against schema and rules. Making it is half of the work on a document, so there is one.
+static CHECKER: LazyLock<Result<Checker, Error>> = LazyLock::new(Checker::new);
+
+/// The checker of this process.
+pub fn checker() -> Result<&'static Checker, Error> {
+    CHECKER.as_ref().map_err(Clone::clone)
+}
+
 /// Holds documents against schema and rules.
 pub struct Checker {
     strict: jsonschema::Validator,
@@ -100,7 +108,7 @@ pub struct Checker {
 
 impl Checker {
     /// Makes the schema ready.
-    pub fn new() -> Result<Self, Error> {
+    fn new() -> Result<Self, Error> {
         let strict = schema::strict(&SCHEMA).map_err(|error| {
             Error::new("the schema of this version cannot be used").because(error).fix("report this as a bug")
         })?;

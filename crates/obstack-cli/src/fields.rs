@@ -24,8 +24,7 @@ const BOOKKEEPING: &[&str] =
     &["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
 
 /// An object without what the API server keeps of it for itself.
-pub fn essence(object: &Value) -> Value {
-    let is_secret = object.get("kind").is_some_and(|kind| kind == "Secret");
+pub fn stripped(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(object) = object.as_object_mut() {
         object.remove("status");
@@ -33,6 +32,13 @@ pub fn essence(object: &Value) -> Value {
             metadata.retain(|key, _| !BOOKKEEPING.contains(&key.as_str()));
         }
     }
+    object
+}
+
+/// The same for people: without the bytes of a Secret, too.
+pub fn essence(object: &Value) -> Value {
+    let is_secret = object.get("kind").is_some_and(|kind| kind == "Secret");
+    let mut object = stripped(object);
     // Bytes of a Secret are nobody's to see.
     if is_secret {
         for part in ["data", "stringData"] {

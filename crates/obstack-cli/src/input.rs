@@ -93,10 +93,10 @@ impl StackFile {
 /// neither rendered nor planned.
 pub fn stacks(session: &Session, files: &Files, default_namespace: &str) -> Result<Vec<StackFile>, Error> {
     let documents = documents(files)?;
-    let checker = Checker::new()?;
+    let checker = check::checker()?;
     let admitted = |document: Document| {
         identify(&document)?;
-        if let Some(refused) = refused(&checker, &document, None) {
+        if let Some(refused) = refused(checker, &document, None) {
             return Err(refused);
         }
         stack(session, document, default_namespace)
@@ -110,7 +110,7 @@ impl StackFile {
     pub fn hold_change(&self, stored: &ObservabilityStack) -> Result<(), Error> {
         // One that cannot be written down cannot be stored either.
         let stored = serde_json::to_value(stored).unwrap_or_default();
-        refused(&Checker::new()?, &self.document, Some(&stored)).map_or(Ok(()), Err)
+        refused(check::checker()?, &self.document, Some(&stored)).map_or(Ok(()), Err)
     }
 }
 

@@ -85,6 +85,16 @@ impl Table {
     }
 }
 
+/// Words behind a mark, in lines that hang from it.
+pub fn marked(terminal: &Terminal, tone: Tone, mark: &str, words: &str) -> Vec<String> {
+    let lines = wrap(words, terminal.width.saturating_sub(mark.len() + 3)).into_iter().enumerate();
+    let behind = |(number, words): (usize, String)| {
+        let mark = if number == 0 { terminal.paint(tone, mark) } else { " ".repeat(mark.len()) };
+        format!("{mark} {words}")
+    };
+    lines.map(behind).collect()
+}
+
 /// Text in lines of at most so many columns, broken at spaces. A longer word stays whole.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();

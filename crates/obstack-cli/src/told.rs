@@ -135,3 +135,8 @@ pub fn word(status: ConditionStatus) -> &'static str {
 pub fn runbook(reason: Reason) -> String {
     format!("docs/runbook/{reason}.md")
 }
+
+/// `1 pod`, `2 pods`.
+pub fn plural(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}

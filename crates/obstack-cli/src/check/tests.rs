@@ -52,7 +52,7 @@ fn document(text: &str) -> (Value, Marks) {
 fn found(text: &str, stored: Option<&str>) -> Vec<(usize, Fault)> {
     let (value, marks) = document(text);
     let stored = stored.map(|stored| document(stored).0);
-    let Admitted { mut faults, ruled } = Checker::new().unwrap().admit(&value, stored.as_ref());
+    let Admitted { mut faults, ruled } = checker().unwrap().admit(&value, stored.as_ref());
     if ruled && let Ok(stack) = serde_json::from_value(without_nulls(&value)) {
         hold_by_operator(&stack, &value, &facts(), &mut faults);
     }
@@ -235,7 +235,7 @@ fn rules_about_changes_need_what_is_stored() {
 fn while_a_field_has_another_type_rules_are_not_held() {
     let (value, _) =
         document(&BASE.replace("replicas: 2", "replicas: two").replace("name: a,", "name: a.b,"));
-    let admitted = Checker::new().unwrap().admit(&value, None);
+    let admitted = checker().unwrap().admit(&value, None);
     assert!(!admitted.ruled && admitted.faults.len() == 1, "{admitted:#?}");
 }
 
@@ -261,7 +261,7 @@ fn every_rule_can_be_evaluated_here() {
     for sample in ["dev", "test", "prod"] {
         let text = std::fs::read_to_string(samples.join(format!("{sample}.yaml"))).unwrap();
         let (value, _) = document(&text);
-        let admitted = Checker::new().unwrap().admit(&value, Some(&value));
+        let admitted = checker().unwrap().admit(&value, Some(&value));
         assert!(admitted.ruled && admitted.faults.is_empty(), "{sample}: {:#?}", admitted.faults);
     }
 }

@@ -62,7 +62,8 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
     for (mut stack, place, file) in stacks {
         let key = crate::cluster::key_of(&stack);
         progress.now(format!("asking the API server about {key}"));
-        let stored = cluster.find(&key).await?;
+        // By its name it was read just now.
+        let stored = if file.is_some() { cluster.find(&key).await? } else { Some(stack.clone()) };
         if let (Some(file), Some(stored)) = (&file, &stored) {
             file.hold_change(stored)?;
         }

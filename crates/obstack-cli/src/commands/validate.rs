@@ -72,7 +72,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Exit, Error> {
         Some(file) => input::documents(&Files::from(std::slice::from_ref(file)))?,
         None => Vec::new(),
     };
-    let validation = Validation { session, args, cluster, stored, checker: Checker::new()? };
+    let validation = Validation { session, args, cluster, stored, checker: check::checker()? };
     let report = validation.report().await?;
     match output::for_programs(session.format(), "Validation", &report)? {
         Some(text) => session.terminal.print(&text)?,
@@ -87,7 +87,7 @@ struct Validation<'a> {
     args: &'a Args,
     cluster: Option<Cluster>,
     stored: Vec<Document>,
-    checker: Checker,
+    checker: &'static Checker,
 }
 
 impl Validation<'_> {

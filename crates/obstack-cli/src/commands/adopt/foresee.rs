@@ -15,13 +15,14 @@ use obstack_engine::cluster::{ClusterError, api_of, apply, bounded, hand_over::M
 use serde_json::{Map, Value};
 
 use super::owned;
-use crate::{cluster::Cluster, error::Error, fields::essence};
+use crate::{
+    cluster::Cluster,
+    error::Error,
+    fields::{essence, stripped},
+};
 
 /// Objects that are asked about at the same time.
 const PARALLEL: usize = 8;
-/// What the API server keeps of an object for itself, and no patch may say.
-const ITS_OWN: &[&str] =
-    &["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
 
 /// What becomes of an object.
 #[derive(Clone, Debug, Default)]
@@ -121,17 +122,6 @@ pub async fn conflicts(cluster: &Cluster, object: &PlannedObject) -> Result<Vec<
             if told.is_empty() { Ok(vec![said(error)?]) } else { Ok(told) }
         }
     }
-}
-
-fn stripped(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(map) = object.as_object_mut() {
-        map.remove("status");
-        if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|key, _| !ITS_OWN.contains(&key.as_str()));
-        }
-    }
-    object
 }
 
 /// The merge patch from one object to another; `None` when they are the same.

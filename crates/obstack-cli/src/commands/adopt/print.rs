@@ -6,7 +6,7 @@ use super::report::{Action, Object, Report, State};
 use crate::{
     commands::plan::print::field_lines,
     fields::FieldChange,
-    table::{Cell, Table, wrap},
+    table::{Cell, Table, marked},
     terminal::{Terminal, Tone},
 };
 
@@ -37,10 +37,8 @@ pub fn text(report: &Report, terminal: &Terminal, wide: bool, applies: bool) -> 
         objects(&mut text, report, terminal, wide);
     }
     let mut say = |tone, mark: &str, words: &str| {
-        let lines = wrap(words, terminal.width.saturating_sub(mark.len() + 3));
-        for (number, words) in lines.iter().enumerate() {
-            let mark = if number == 0 { terminal.paint(tone, mark) } else { " ".repeat(mark.len()) };
-            line(&mut text, &format!("{mark} {words}"));
+        for words in marked(terminal, tone, mark, words) {
+            line(&mut text, &words);
         }
     };
     if !report.claims.is_empty() {

@@ -25,10 +25,10 @@ use obstack_engine::cluster::{
 use serde_json::Value;
 
 use super::{foresee, look::Look};
-use crate::{args::COMMAND, cluster::Cluster, error::Error, exit::Exit, fields, progress, session::Session};
-
-/// Field manager of what this command writes.
-const MANAGER: &str = "kubectl-obstack";
+use crate::{
+    args::COMMAND, cluster::Cluster, edit::FIELD_MANAGER, error::Error, exit::Exit, fields, progress,
+    session::Session,
+};
 
 /// Takes over what was looked at.
 pub async fn take(session: &Session, cluster: &Cluster, look: &Look) -> Result<Exit, Error> {
@@ -242,7 +242,7 @@ async fn create(
     );
     let what = || format!("create ObservabilityStack {key}");
     let stack = serde_json::from_value(manifest.clone());
-    let params = PostParams { dry_run, field_manager: Some(MANAGER.to_owned()) };
+    let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
     let made = async { api.create(&params, &stack.map_err(kube::Error::SerdeError)?).await };
     let made = bounded(what, made).await?;
     Ok(serde_json::to_value(made).unwrap_or_default())

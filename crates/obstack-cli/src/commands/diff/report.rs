@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    compare::{self, Compared},
+    compare::Compared,
     fields::{self, FieldChange},
     output,
     terminal::{Terminal, Tone},
@@ -74,7 +74,6 @@ impl Difference {
             _ if changing => "Changes",
             _ => "Drift",
         };
-        let grows = refused.as_ref().is_some_and(|said| compare::is_growth(id, said));
         // Fields that the spec newly asks for are nobody's yet.
         let taken = if because == "Drift" || taken.manager.is_some() { taken } else { Taken::default() };
         Some(Self {
@@ -83,8 +82,8 @@ impl Difference {
             manager: taken.manager,
             taken: taken.fields,
             fields: if live.is_some() && wanted.is_some() { found } else { Vec::new() },
-            guessed: guessed && !grows,
-            refused: refused.filter(|_| !grows),
+            guessed,
+            refused,
             live,
             wanted,
             id: id.clone(),

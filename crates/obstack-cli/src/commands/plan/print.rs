@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::report::{Action, Amounts, Fit, ObjectChange, Part, Report};
 use crate::{
     fields::FieldChange,
-    table::{Cell, Table, wrap},
+    table::{Cell, Table, marked, wrap},
     terminal::{Terminal, Tone},
 };
 
@@ -39,10 +39,8 @@ pub fn text(report: &Report, terminal: &Terminal, wide: bool) -> String {
         quota(&mut text, fit, terminal);
     }
     let say = |text: &mut String, tone, mark: &str, words: &str| {
-        let lines = wrap(words, terminal.width.saturating_sub(mark.len() + 3));
-        for (number, words) in lines.iter().enumerate() {
-            let mark = if number == 0 { terminal.paint(tone, mark) } else { " ".repeat(mark.len()) };
-            line(text, &format!("{mark} {words}"));
+        for words in marked(terminal, tone, mark, words) {
+            line(text, &words);
         }
     };
     text.push('\n');

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::key_of,
-    compare::{self, Compared},
+    compare::Compared,
     fields::{self, FieldChange},
     planner::{Planned, World},
 };
@@ -320,9 +320,7 @@ fn object(id: &ObjectId, action: Action, compared: Option<&Compared>) -> ObjectC
         return change;
     };
     change.fields = fields::changes(live, wanted);
-    // The operator grows claims in a way of its own.
-    let grows = refused.as_ref().is_some_and(|said| compare::is_growth(id, said));
-    change.guessed = *guessed && !grows;
-    change.refused = refused.clone().filter(|_| !grows);
+    change.guessed = *guessed;
+    change.refused.clone_from(refused);
     change
 }

@@ -13,6 +13,7 @@ use crate::{
     input::{self, Document, NotYaml, Spot},
     path::Path,
     terminal::{Terminal, Tone},
+    told::plural,
 };
 
 /// The result of `validate`.
@@ -150,7 +151,7 @@ impl Report {
         } else {
             format!("schema and rules of this version (offline), Kubernetes {kubernetes} assumed")
         };
-        let counted = count(*stacks, "stack");
+        let counted = plural(*stacks, "stack");
         // A String takes every write.
         let _ = writeln!(text, "{counted}: {valid} valid, {invalid} invalid; held against: {held}");
         terminal.print(&text)?;
@@ -217,7 +218,7 @@ impl Subject {
         let verdict = if self.valid {
             terminal.paint(Tone::Good, "valid")
         } else {
-            format!("{}, {}", terminal.paint(Tone::Bad, "invalid"), count(self.faults.len(), "fault"))
+            format!("{}, {}", terminal.paint(Tone::Bad, "invalid"), plural(self.faults.len(), "fault"))
         };
         // A String takes every write.
         let _ = writeln!(text, "{}: {name}{verdict}", self.file);
@@ -289,10 +290,6 @@ fn excerpt(line: &str, column: usize, width: usize) -> (String, usize) {
         *last = '…';
     }
     (part.into_iter().collect(), before - start)
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use obstack_core::valid::Bucket;
 use obstack_engine::buckets::{Access, Client, Policy, StorageError};
 
 use super::{
-    check::{Check, Id, named, plural},
+    check::{Check, Id, named},
     scene::Scene,
 };
+use crate::told::plural;
 
 /// Nothing may be done to get a bucket.
 const LOOK_ONLY: Policy = Policy { create: false, adopt: false };

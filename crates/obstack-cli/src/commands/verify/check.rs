@@ -8,6 +8,8 @@ use obstack_core::{finding::Finding, names::StackKey};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::told;
+
 /// Declares checks in groups: the group, its name and the name and meaning of each check in it.
 macro_rules! checks {
     ($($group:ident $group_name:literal $about:literal { $($check:ident $name:literal: $meaning:literal,)+ })+) => {
@@ -176,7 +178,7 @@ impl Check {
     pub fn because(mut self, reason: Reason) -> Self {
         self.reason = Some(reason.as_str());
         if self.result != Outcome::Passed {
-            self.runbook = Some(format!("docs/runbook/{reason}.md"));
+            self.runbook = Some(told::runbook(reason));
             // Many messages end with it.
             self.fix = reason.fix().filter(|fix| !self.message.contains(fix)).map(str::to_owned);
         }
@@ -281,9 +283,4 @@ pub fn named(names: impl IntoIterator<Item = String>) -> String {
         0 => text,
         more => format!("{text} and {more} more"),
     }
-}
-
-/// `1 pod`, `2 pods`.
-pub fn plural(number: usize, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }

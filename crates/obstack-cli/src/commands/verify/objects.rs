@@ -19,10 +19,10 @@ use obstack_engine::{
 use serde_json::Value;
 
 use super::{
-    check::{Check, Id, named, plural},
+    check::{Check, Id, named},
     scene::{Scene, refused},
 };
-use crate::{charts::ChartFlags, planner::Planner};
+use crate::{charts::ChartFlags, planner::Planner, told::plural};
 
 /// Objects that are asked for at the same time.
 const PARALLEL: usize = 16;

@@ -12,9 +12,10 @@ use obstack_core::{
 };
 
 use super::{
-    check::{Check, Id, Outcome, plural},
+    check::{Check, Id, Outcome},
     scene::Scene,
 };
+use crate::told::plural;
 
 const PODS: &str = "pods";
 const WORKLOADS: [&str; 3] = ["statefulsets.apps", "deployments.apps", "daemonsets.apps"];

@@ -27,10 +27,11 @@ use obstack_engine::{
 };
 
 use super::{
-    check::{Check, Id, named, plural},
+    check::{Check, Id, named},
     pods::holds,
     scene::{Scene, refused},
 };
+use crate::told::plural;
 
 /// On an `EndpointSlice`: its Service.
 const OF_SERVICE: &str = "kubernetes.io/service-name";
