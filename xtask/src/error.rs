@@ -110,6 +110,11 @@ pub trait At<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, Error>;
 }
 
+/// The end of a removal: what was not there is gone, too.
+pub fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 impl<T> At<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, Error> {
         self.map_err(|source| Error::Io { action, path: path.into(), source })

@@ -26,9 +26,7 @@ pub fn run(steps: &mut Steps) -> Result<(), Error> {
         super::cargo(&["test", "--quiet", "--package", "obstack-operator", "--package", "obstack-cli"]);
     tests.args(["--test", "*"]).env("OBSTACK_HELM", &helm);
     steps.run(TESTS, tests)?;
-    let build = super::cargo(&["build", "--package", "obstack-operator", "--package", "obstack-cli"]);
-    if !steps.run("building kubectl obstack", build)? {
-        steps.not_run(REVIEW, "there is no kubectl-obstack");
+    if !super::build_binaries(steps, REVIEW)? {
         return Ok(());
     }
     let page = workspace::root().join(PAGE);

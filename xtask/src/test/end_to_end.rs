@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
 use std::process::Command;
 
 use obstack_sandbox::{S3Implementation, Sandbox};
@@ -11,7 +10,7 @@ use super::rights;
 use super::steps::Steps;
 use crate::args::Test;
 use crate::command;
-use crate::error::{At, Error};
+use crate::error::{At, Error, gone};
 use crate::interrupt;
 use crate::sandbox;
 use crate::workspace;
@@ -28,9 +27,7 @@ const INSTALLS: &str = "OBSTACK_INSTALL_TABLE";
 
 /// Brings a sandbox up, runs the tests on it, and takes it down.
 pub fn run(steps: &mut Steps, options: &Test) -> Result<(), Error> {
-    let build = super::cargo(&["build", "--package", "obstack-operator", "--package", "obstack-cli"]);
-    if !steps.run("building the operator and kubectl obstack", build)? {
-        steps.not_run(TESTS, "there is no operator");
+    if !super::build_binaries(steps, TESTS)? {
         return Ok(());
     }
     let dir = env::temp_dir().join(format!("obstack-test-{}", std::process::id()));
@@ -60,10 +57,7 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
         .map(|(variable, name)| (variable, workspace::root().join("target/xtask-test").join(name)));
     for (_, table) in &tables {
         // What an earlier run left is not what this one found.
-        match fs::remove_file(table) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", table),
-            _ => {}
-        }
+        gone(fs::remove_file(table)).at("remove", table)?;
     }
     let mut run = |name: &str, args: &[&str]| {
         // With the operator selected too, dependencies are built with its features, which are there already: without

@@ -69,6 +69,16 @@ fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// Builds the operator and `kubectl obstack`. Where that fails, `needs` did not run.
+fn build_binaries(steps: &mut Steps, needs: &str) -> Result<bool, Error> {
+    let command = cargo(&["build", "--package", "obstack-operator", "--package", "obstack-cli"]);
+    let built = steps.run("building the operator and kubectl obstack", command)?;
+    if !built {
+        steps.not_run(needs, "its binaries were not built");
+    }
+    Ok(built)
+}
+
 /// What a real Mimir is asked, which is built from its Go module once.
 fn real_mimir(steps: &mut Steps) -> Result<(), Error> {
     let Some(mimir) = tool(steps, REAL_MIMIR, "mimir", obstack_sandbox::mimir)? else { return Ok(()) };

@@ -2,14 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
 use std::process::Command;
 
 use obstack_sandbox::{Pods, Sandbox};
 
 use super::steps::Steps;
 use crate::args::Test;
-use crate::error::{At, Error};
+use crate::error::{At, Error, gone};
 use crate::image;
 use crate::interrupt;
 use crate::sandbox;
@@ -61,6 +60,9 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     if charts.is_none() {
         steps.not_run("upstream charts on real pods", "no --charts DIR");
     }
+    if !super::build_binaries(steps, TESTS)? {
+        return Ok(());
+    }
     let archive = sandbox.dir.join("operator.tar");
     let made = image::write(&[image::NAME, NEXT], charts.as_deref(), &archive);
     interrupt::check()?;
@@ -70,16 +72,7 @@ fn on(steps: &mut Steps, options: &Test, sandbox: &Sandbox) -> Result<(), Error>
     }
     let table = workspace::root().join("target/xtask-test/real.txt");
     // What an earlier run left is not what this one measured.
-    match fs::remove_file(&table) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).at("remove", &table),
-        _ => {}
-    }
-    if !steps.run(
-        "building kubectl-obstack",
-        super::cargo(&["build", "--quiet", "--package", "obstack-operator", "--package", "obstack-cli"]),
-    )? {
-        return Ok(());
-    }
+    gone(fs::remove_file(&table)).at("remove", &table)?;
     let ran = steps.run_with(TESTS, tests(sandbox, &table, charts.is_some()), ALONE);
     // Also of a run that failed: the seconds up to there say something.
     if let Ok(table) = fs::read_to_string(&table) {

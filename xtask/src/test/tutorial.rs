@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use super::steps::Steps;
-use crate::error::{At, Error};
+use crate::error::{At, Error, gone};
 use crate::sandbox;
 use crate::workspace;
 
@@ -34,12 +34,7 @@ pub fn run(steps: &mut Steps) -> Result<(), Error> {
     // One that failed half way leaves its sandbox.
     let place = folder.join("sandbox");
     let ended = if place.exists() { sandbox::down(&place) } else { Ok(()) };
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).at("remove", &folder);
-        }
-        _ => {}
-    }
+    gone(fs::remove_dir_all(&folder)).at("remove", &folder)?;
     ran?;
     ended
 }
