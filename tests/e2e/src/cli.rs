@@ -2,13 +2,13 @@
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::World;
+use crate::{World, operator::built};
 
 /// What a command came to.
 #[derive(Clone, Debug)]
@@ -41,14 +41,7 @@ impl From<Output> for Told {
 
 /// The binary to test: `OBSTACK_CLI`, or the one beside the test's own.
 pub fn cli_binary() -> PathBuf {
-    if let Some(given) = std::env::var_os("OBSTACK_CLI") {
-        return given.into();
-    }
-    let own = std::env::current_exe().expect("the test's own path");
-    let folder = own.parent().and_then(Path::parent).expect("tests are built into target/PROFILE/deps");
-    let binary = folder.join("kubectl-obstack");
-    assert!(binary.is_file(), "{} is not there: run `cargo xtask test`, or build it first", binary.display());
-    binary
+    built("OBSTACK_CLI", "kubectl-obstack")
 }
 
 /// Runs a command with an object on its stdin.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The chart.
-pub const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/obstack");
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/obstack");
 
 /// The helm of a sandbox. It reads and writes nothing of the caller's.
 pub struct Helm {

@@ -40,12 +40,17 @@ pub struct Operator {
 
 /// The binary to test: `OBSTACK_OPERATOR`, or the one beside the test's own.
 pub fn binary() -> PathBuf {
-    if let Some(given) = std::env::var_os("OBSTACK_OPERATOR") {
+    built("OBSTACK_OPERATOR", "obstack-operator")
+}
+
+/// The binary that a variable names, or the one of this name beside the test's own.
+pub fn built(variable: &str, name: &str) -> PathBuf {
+    if let Some(given) = std::env::var_os(variable) {
         return given.into();
     }
     let own = std::env::current_exe().expect("the test's own path");
     let folder = own.parent().and_then(Path::parent).expect("tests are built into target/PROFILE/deps");
-    let binary = folder.join("obstack-operator");
+    let binary = folder.join(name);
     assert!(binary.is_file(), "{} is not there: run `cargo xtask test`, or build it first", binary.display());
     binary
 }

@@ -1,9 +1,13 @@
 //! `kubectl obstack adopt`: what Helm runs is taken over by a stack, object by object, and given back.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use obstack_e2e::{
-    CLAIM, DEPLOYMENT, SECRET, SERVICE, STACK, STATEFUL_SET, World, condition, eventually, text,
+    CLAIM, DEPLOYMENT, SECRET, SERVICE, STACK, STATEFUL_SET, Told, World, condition, eventually, text,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -36,11 +40,8 @@ fn values(world: &World) -> Value {
 
 /// Runs helm in the test's namespace.
 fn helm(world: &World, args: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(&world.sandbox.tools.helm.path);
-    command.env_clear().env("KUBECONFIG", &world.sandbox.kubeconfig).env("HOME", world.dir.path());
-    let output = command.args(["-n", &world.namespace]).args(args).output().expect("helm runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() { Ok(told) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    let told = world.helm(None).tell(&[&["-n", &world.namespace], args].concat());
+    if told.code == 0 { Ok(told.out) } else { Err(told.err) }
 }
 
 /// Installs or upgrades the release `prod`.
@@ -118,9 +119,13 @@ async fn cpu_limits(world: &World) -> Vec<String> {
     found
 }
 
-fn adopt(world: &World, more: &[&str]) -> obstack_e2e::Told {
+fn adopt_command(world: &World, more: &[&str]) -> Command {
     let all = ["adopt", "--release", "prod", "-n", &world.namespace, "--environment", "e2e"];
-    world.cli(&[&all, more].concat())
+    world.cli_command(&[&all, more].concat())
+}
+
+fn adopt(world: &World, more: &[&str]) -> Told {
+    adopt_command(world, more).output().expect("kubectl-obstack runs").into()
 }
 
 fn stack(world: &World) -> Value {
@@ -263,12 +268,9 @@ async fn an_error_on_the_way_hands_everything_back() {
 }
 
 /// Begins a takeover and ends it by a signal once so many objects were handed over.
-async fn begun(world: &World, signal: Signal) -> obstack_e2e::Told {
-    // One object that waits holds the process where it is: its write is answered late.
-    let all =
-        ["adopt", "--release", "prod", "-n", &world.namespace, "--environment", "e2e", "--apply", "--yes"];
-    let mut command = world.cli_command(&all);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+async fn begun(world: &World, signal: Signal) -> Told {
+    let mut command = adopt_command(world, &["--apply", "--yes"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("kubectl-obstack runs");
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     loop {

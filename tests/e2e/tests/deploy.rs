@@ -9,10 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use obstack_e2e::{CONFIG_MAP, CRD, NAMESPACE, POD, Told, World, edited, eventually, set, template, text};
+use obstack_e2e::{
+    CONFIG_MAP, CRD, NAMESPACE, POD, ROOT, Told, World, edited, eventually, set, template, text,
+};
 use serde_json::{Value, json};
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The kinds of Argo CD and Flux, cut down to what is used here.
 const GITOPS: &str = include_str!("deploy/gitops.yaml");
 /// The names that kustomize knows. The last one is passed over by `kubectl apply -f FOLDER`.

@@ -106,8 +106,7 @@ async fn the_grafana_operator_gets_its_objects_once_its_api_is_served() {
             until_count(world, kind, &stack, 0).await;
             world.cluster.delete(CRD, "", &format!("{}.{}", kind.plural, kind.group)).await;
         }
-        let refused: Vec<_> =
-            world.audit.requests().into_iter().filter(|request| matches!(request.code, 401 | 403)).collect();
+        let refused = world.audit.refused();
         assert!(refused.is_empty(), "I12: the shipped rights are enough: {refused:?}");
     })
     .await;

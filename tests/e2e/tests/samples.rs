@@ -121,8 +121,7 @@ async fn check(
         .collect();
     buckets.sort();
     assert_eq!(world.s3.buckets(&world.prefix).await, buckets);
-    let refused: Vec<_> =
-        world.audit.requests().into_iter().filter(|request| matches!(request.code, 401 | 403)).collect();
+    let refused = world.audit.refused();
     assert!(refused.is_empty(), "I12: the shipped rights are enough: {refused:?}");
     names
 }
