@@ -41,7 +41,8 @@ pub async fn versions(
     Ok(versions)
 }
 
-fn version_of(inventory: &ObjectMeta) -> Option<String> {
+/// Version of the operator that wrote an inventory.
+pub fn version_of(inventory: &ObjectMeta) -> Option<String> {
     let tooling = inventory.annotations.as_ref()?.get(labels::APPLYSET_TOOLING)?;
     Some(tooling.strip_prefix("obstack/v")?.to_owned())
 }

@@ -3,9 +3,7 @@
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use obstack_api::{
-    BucketState, ComponentState, ConditionType, ObservabilityStack, Reason, StackStatus, labels,
-};
+use obstack_api::{BucketState, ComponentState, ConditionType, ObservabilityStack, Reason, StackStatus};
 use obstack_core::{
     assemble::PlannedComponent,
     conclude::{BucketHealth, Fault},
@@ -20,6 +18,7 @@ use obstack_engine::cluster::{
 
 use crate::{
     cluster::{Cluster, key_of},
+    operator,
     session::Session,
     told::condition,
 };
@@ -40,7 +39,7 @@ pub struct Sight {
     pub health: Vec<ComponentHealth>,
     /// What is not known, and why.
     pub missing: Vec<String>,
-    /// The operator that wrote its inventory, such as `obstack/v0.1.0`.
+    /// Version of the operator that wrote its inventory.
     pub operator: Option<String>,
     /// Second of the Unix epoch.
     pub now: i64,
@@ -139,7 +138,7 @@ pub async fn look(cluster: &Cluster, stack: ObservabilityStack) -> Sight {
     let mut sight = Sight::stored(stack, now());
     let components = match stored {
         Ok(Some(found)) => {
-            sight.operator = tooling(&found);
+            sight.operator = operator::version_of(&found.metadata);
             inventory::read(found).inventory.components
         }
         Ok(None) => Vec::new(),
@@ -157,13 +156,9 @@ pub async fn look(cluster: &Cluster, stack: ObservabilityStack) -> Sight {
     }
 }
 
-/// The operator that wrote a stack's inventory.
+/// Version of the operator that wrote a stack's inventory, where that can be seen.
 pub async fn operator(cluster: &Cluster, key: &StackKey) -> Option<String> {
-    inventory_of(cluster, key).await.ok().flatten().as_ref().and_then(tooling)
-}
-
-fn tooling(inventory: &ConfigMap) -> Option<String> {
-    inventory.metadata.annotations.as_ref()?.get(labels::APPLYSET_TOOLING).cloned()
+    operator::version_for(&cluster.client, key).await.ok().flatten()
 }
 
 async fn inventory_of(cluster: &Cluster, key: &StackKey) -> Result<Option<ConfigMap>, String> {
@@ -183,9 +178,11 @@ async fn inventory_of(cluster: &Cluster, key: &StackKey) -> Result<Option<Config
 
 /// What to say when the operator is of another version than this command.
 fn other_version(operator: Option<&str>) -> Option<String> {
-    let own = concat!("obstack/v", env!("CARGO_PKG_VERSION"));
+    let own = operator::OWN;
     let theirs = operator.filter(|theirs| *theirs != own)?;
-    Some(format!("the operator is {theirs}, this command is {own}: they may judge differently"))
+    Some(format!(
+        "the operator is obstack/v{theirs}, this command is obstack/v{own}: they may judge differently"
+    ))
 }
 
 /// Says so when the operator is of another version than this command.
